@@ -1,0 +1,1 @@
+"""Keys, encryption at rest, and the index by which a person is found without showing who it is."""

@@ -1,0 +1,134 @@
+"""The port through which everything else reads and writes one Keycloak realm.
+
+Two implementations: :class:`quanheng.keycloak.rest.RestRealm` over the Admin REST API and
+:class:`quanheng.keycloak.fake.FakeRealm` in memory. ``tests/contract`` runs over both.
+
+May: retry a call that is idempotent. Must: raise :class:`UnreachableError` when the server does
+not answer, answers 5xx, or refuses the token after a refresh; raise :class:`RealmRefusedError` for
+any other refusal; never delete a user, group or role; never put a person's name, ID number or phone
+into a log or an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from quanheng.errors import QuanhengError
+from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
+from quanheng.model.realm import (
+    AdminEvent,
+    Attributes,
+    FederatedIdentity,
+    NewUser,
+    RealmGroup,
+    RealmRole,
+    RealmUser,
+)
+
+
+class RealmRefusedError(QuanhengError):
+    """Keycloak refused a request."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, status: int, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+        """HTTP status: 404 not there, 409 conflict or vetoed, 403 not allowed, 400 not valid."""
+
+
+class RealmReader(Protocol):
+    """Reading one realm. Values are whole: a user comes with its groups, roles and identities."""
+
+    def read_roles(self) -> Mapping[RoleName, RealmRole]:
+        """Every realm role, composites included (two requests plus one per composite role)."""
+
+    def read_groups(self) -> Mapping[KeycloakId, RealmGroup]:
+        """Every group of every tree with attributes and role mappings."""
+
+    def read_group(self, group: KeycloakId) -> RealmGroup | None:
+        """One group, or None when it is gone."""
+
+    def read_user(self, user: KeycloakId) -> RealmUser | None:
+        """One user, whole, or None when it is gone."""
+
+    def find_user(self, username: Username) -> RealmUser | None:
+        """The user with exactly this name, whole, or None."""
+
+    def sweep_users(self) -> Iterator[RealmUser]:
+        """Every user of the realm, whole, service accounts included."""
+
+    def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
+        """Admin events at or after ``since``, oldest first (``/admin-events``, ``direction=asc``)."""
+
+    def read_server_time(self) -> datetime:
+        """The server's clock (``Date`` header), aware, to the second."""
+
+
+class RealmWriter(Protocol):
+    """Writing one realm. Every method may be repeated with the same outcome."""
+
+    def create_group(
+        self, parent: KeycloakId | None, name: str, attributes: Attributes, roles: frozenset[RoleName]
+    ) -> KeycloakId:
+        """Create a group with its role mappings; when it exists, complete it and return its id."""
+
+    def update_group(self, group: KeycloakId, name: str, attributes: Attributes) -> None:
+        """Set name and all attributes."""
+
+    def move_group(self, group: KeycloakId, parent: KeycloakId) -> None:
+        """Move a group with everything below it under another parent."""
+
+    def add_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Map roles to the group."""
+
+    def remove_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Take roles from the group."""
+
+    def import_users(self, users: Sequence[NewUser]) -> Mapping[Username, KeycloakId]:
+        """Create users in one transaction (``POST /partialImport``, SKIP), all or none.
+
+        A user of that name that exists is left as it is and is absent from the result. Outcome per
+        user is the same as :meth:`create_user`'s. Needs the configurator.
+        """
+
+    def create_user(self, user: NewUser) -> KeycloakId:
+        """Create one user (``POST /users``); a user of that name that exists raises 409."""
+
+    def update_user(
+        self, user: KeycloakId, *, username: Username, enabled: bool, name: str, attributes: Attributes
+    ) -> None:
+        """Set the user's own fields; groups, roles and credentials are left alone."""
+
+    def join_group(self, user: KeycloakId, group: KeycloakId) -> None:
+        """Make the user a member."""
+
+    def leave_group(self, user: KeycloakId, group: KeycloakId) -> None:
+        """End a membership; nothing happens when there is none."""
+
+    def add_roles(self, user: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Map realm roles directly to the user (used for the default role only)."""
+
+    def remove_roles(self, user: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Take direct realm or client roles from the user."""
+
+    def link_identity(self, user: KeycloakId, identity: FederatedIdentity) -> None:
+        """Link a federated identity; an existing link to the same provider is replaced."""
+
+    def unlink_identity(self, user: KeycloakId, provider: str) -> None:
+        """End the link to a provider."""
+
+    def logout(self, user: KeycloakId) -> None:
+        """End every session of the user."""
+
+
+class Realm(RealmReader, RealmWriter, Protocol):
+    """Both halves."""
+
+    default_role: RoleName
+    """``default-roles-<realm>``: held by every user that Keycloak creates itself."""
+
+
+__all__ = ["GroupPath", "Realm", "RealmReader", "RealmRefusedError", "RealmWriter"]

@@ -1,0 +1,38 @@
+"""What the operator should know, though nothing is changed because of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FindingKind(StrEnum):
+    """Kinds of findings, each with an explanation in ``docs/reference/findings.md``."""
+
+    FOREIGN_USER = "foreign_user"
+    FOREIGN_GROUP = "foreign_group"
+    FOREIGN_ROLE = "foreign_role"
+    DUTY_ON_FOREIGN_USER = "duty_on_foreign_user"
+    SOURCES_DISAGREE = "sources_disagree"
+    OTHER_COUNTY = "other_county"
+    NOT_QUALIFIED = "not_qualified"
+    EXCLUDED_POSTS = "excluded_posts"
+    WITHHELD = "withheld"
+    AWAITS_APPROVAL = "awaits_approval"
+    ABSENCE_SUSPENDED = "absence_suspended"
+    SOURCE_REFUSED = "source_refused"
+    LAST_ADMINISTRATOR = "last_administrator"
+    FROZEN_IN_CONSOLE = "frozen_in_console"
+    DUPLICATE_IDENTITY = "duplicate_identity"
+    UNKNOWN_UNIT = "unknown_unit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing to know. ``violation`` makes ``quanheng check`` exit with 1."""
+
+    kind: FindingKind
+    subject: str
+    """A user name, staff number, path of a group or id of a source; never an ID number."""
+    detail: str
+    violation: bool = False

@@ -1,0 +1,143 @@
+"""What quanheng knows of people between two readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from quanheng.model.ids import OrgCode, PersonId, PostId, SourceId, StaffNo, Username
+from quanheng.model.staff import Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRecord:
+    """A person of the registry. ID number and phone are kept encrypted beside it, never in it."""
+
+    id: PersonId
+    username: Username
+    serial: int
+    """The number the user name was made from; never issued twice."""
+    subject: str
+    """Random ``sub`` of the federated identity (decision 8)."""
+    document_index: str
+    """HMAC-SM3 of (kind, canonical number), hex: the person's key."""
+    phone_index: str
+    """HMAC-SM3 of the phone, hex: tells that it changed."""
+    name: str
+    staff_no: StaffNo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a source says now of one person at one post. Replaced by the source's next reading."""
+
+    source: SourceId
+    person: PersonId
+    org: OrgCode
+    post: PostId | None
+    employment: str
+    status: str
+    status_from: date | None
+    status_to: date | None
+    post_start: date | None
+    origin: Origin
+    missing_since: date | None = None
+    """Day of the first complete snapshot that no longer had it; it ends after the pack's grace."""
+    quarantined: bool = False
+    """The newest row was quarantined: present, keeps what it had, grants nothing new."""
+
+
+class HoldKind(StrEnum):
+    """Reasons for an account to be disabled; they stack and are lifted separately (decision 4)."""
+
+    DRAFT = "draft"
+    FROZEN = "frozen"
+    INACTIVE = "inactive"
+    ABSENT = "absent"
+    LEFT = "left"
+    INVESTIGATION = "investigation"
+    IDENTITY_IN_DOUBT = "identity_in_doubt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """One reason why an account is disabled."""
+
+    person: PersonId
+    kind: HoldKind
+    since: date
+    reason: str
+    origin: str
+
+
+class BasisKind(StrEnum):
+    """Because of what a duty is held (decision 3)."""
+
+    SOURCE = "source"
+    CONSOLE = "console"
+    APPLICATION = "application"
+    WAIVER = "waiver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """Why a person holds a duty: the post, the area, and who said so."""
+
+    person: PersonId
+    post: PostId
+    area: OrgCode
+    kind: BasisKind
+    origin: str
+    article: str
+    since: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withholding:
+    """An entitled administrator's revoke, which no source undoes."""
+
+    person: PersonId
+    post: PostId
+    area: OrgCode
+    actor: str
+    at: datetime
+    reason: str
+
+
+class ProposalKind(StrEnum):
+    """What a source alone may not do (decision 5)."""
+
+    GUARDED_POST = "guarded_post"  # an administrator's or a high-risk reviewer's post
+    DOCUMENT_CHANGED = "document_changed"
+    STAFF_NO_MOVED = "staff_no_moved"
+    UNSAFE_PLAN = "unsafe_plan"
+
+
+class ProposalState(StrEnum):
+    """How far a proposal has come."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """Something a second person has to decide. ``key`` makes it the same proposal at each reading."""
+
+    key: str
+    """Stable digest of kind and subject: the same row proposes the same thing."""
+    kind: ProposalKind
+    subject: str
+    """Staff number, or digest of the plan. Never an ID number."""
+    summary: str
+    """One Chinese sentence for the person who decides."""
+    area: OrgCode | None
+    post: PostId | None
+    origin: str
+    proposer: str
+    state: ProposalState = ProposalState.OPEN
+    decided_by: Username | None = None
+    decided_at: datetime | None = None

@@ -1,0 +1,94 @@
+"""What Keycloak holds, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
+
+Attributes = Mapping[str, tuple[str, ...]]
+"""Attribute names to values, as Keycloak keeps them: every attribute is a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class FederatedIdentity:
+    """A link between a user and an identity provider."""
+
+    provider: str
+    subject: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmUser:
+    """A user of the realm with everything that gives it power."""
+
+    id: KeycloakId
+    username: Username
+    enabled: bool
+    name: str
+    """Whole name, kept in ``firstName``; ``lastName`` is not used."""
+    attributes: Attributes = field(default_factory=dict)
+    groups: frozenset[KeycloakId] = frozenset()
+    roles: frozenset[RoleName] = frozenset()
+    """Direct role mappings; a client role is ``client-id/role``."""
+    identities: frozenset[FederatedIdentity] = frozenset()
+    service_account: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUser:
+    """A user to create, whole: Keycloak must not be left with half of one."""
+
+    username: Username
+    enabled: bool
+    name: str
+    attributes: Attributes
+    groups: frozenset[GroupPath]
+    identities: frozenset[FederatedIdentity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmGroup:
+    """A group of the realm with the roles it maps."""
+
+    id: KeycloakId
+    path: GroupPath
+    attributes: Attributes = field(default_factory=dict)
+    roles: frozenset[RoleName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmRole:
+    """A realm role."""
+
+    name: RoleName
+    description: str = ""
+    composites: frozenset[RoleName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminEvent:
+    """An admin event: a hint that something changed, to be re-read (never believed)."""
+
+    id: str
+    at: datetime
+    operation: str
+    """CREATE, UPDATE, DELETE or ACTION."""
+    resource_type: str
+    resource_path: str
+    """``users/<id>/groups/<id>`` and the like."""
+    actor_realm: str
+    actor_client: str
+    actor_user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedRealm:
+    """Everything the engine looks at: groups by id and users by id, from the mirror or read live."""
+
+    groups: Mapping[KeycloakId, RealmGroup]
+    users: Mapping[KeycloakId, RealmUser]
+    roles: Mapping[RoleName, RealmRole]
