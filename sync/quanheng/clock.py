@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,3 +17,8 @@ CHINA: Final = ZoneInfo("Asia/Shanghai")
 def system_clock() -> datetime:
     """Now, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def day_in_china(moment: datetime) -> date:
+    """The day of a moment where the regulations count days."""
+    return moment.astimezone(CHINA).date()

@@ -25,6 +25,7 @@ class FindingKind(StrEnum):
     FROZEN_IN_CONSOLE = "frozen_in_console"
     DUPLICATE_IDENTITY = "duplicate_identity"
     UNKNOWN_UNIT = "unknown_unit"
+    FORGED_DECISION = "forged_decision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

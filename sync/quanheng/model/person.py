@@ -141,3 +141,5 @@ class Proposal:
     state: ProposalState = ProposalState.OPEN
     decided_by: Username | None = None
     decided_at: datetime | None = None
+    signature: str | None = None
+    """Signature of the ledger key under an approval, hex; without it the approval does not count."""

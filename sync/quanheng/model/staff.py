@@ -67,6 +67,7 @@ class Reason(StrEnum):
     WRONG_COLUMN_COUNT = "wrong_column_count"
     MISSING_VALUE = "missing_value"
     UNREADABLE_TEXT = "unreadable_text"
+    BAD_STAFF_NO = "bad_staff_no"
     BAD_NAME = "bad_name"
     UNKNOWN_DOCUMENT_KIND = "unknown_document_kind"
     BAD_DOCUMENT_NUMBER = "bad_document_number"

@@ -1,0 +1,67 @@
+"""Files for their owner alone, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from quanheng.errors import ConfigurationError
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read, whole or not at all, durable on return.
+
+    Raises :class:`ConfigurationError` when there is such a file.
+    """
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.link(temporary, file)  # unlike a rename, fails when the name is taken
+    except FileExistsError:
+        raise ConfigurationError(f"{file}: is there already", remedy="keep it, or name another") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_directory(file.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename or a new name in a folder survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_KEY_MISSING: Final = (
+    "name the right one, or restore it from the backup; keys for a new store are made with "
+    "'quanheng keys generate'"
+)
+
+
+def require_private(path: Path, *, directory: bool = False, if_missing: str = _KEY_MISSING) -> None:
+    """Raise :class:`ConfigurationError` unless it is there and for its owner alone."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path}: is not there",
+            remedy=if_missing,
+        ) from None
+    wanted = stat.S_ISDIR if directory else stat.S_ISREG
+    if not wanted(status.st_mode):
+        raise ConfigurationError(
+            f"{path}: is not a {'folder' if directory else 'plain file'}", remedy="put the thing itself there"
+        )
+    if status.st_mode & 0o077:
+        raise ConfigurationError(
+            f"{path}: others than its owner may use it (mode {stat.S_IMODE(status.st_mode):04o})",
+            remedy=f"chmod {'700' if directory else '600'} {path}; then change what it holds",
+        )

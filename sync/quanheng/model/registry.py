@@ -1,0 +1,100 @@
+"""All that the store knows of people, as one value that pure code can reason about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, SourceId, StaffNo
+from quanheng.model.person import Claim, Hold, PersonRecord, Proposal, Withholding
+from quanheng.model.staff import Declaration, OrgUnit
+
+ClaimKey = tuple[SourceId, PersonId, OrgCode, PostId | None]
+
+
+def claim_key(claim: Claim) -> ClaimKey:
+    """What makes two claims the same claim."""
+    return (claim.source, claim.person, claim.org, claim.post)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRecord:
+    """The account that we made for a person."""
+
+    person: PersonId
+    keycloak_id: KeycloakId
+    enabled_written: bool
+    """What we last wrote, or adopted: tells a disable in the console from drift."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founder:
+    """An administrator named by the two-person bootstrap, ledger entry 0 (decision 5)."""
+
+    staff_no: StaffNo
+    post: PostId
+    area: OrgCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """People, what sources claim of them, and what was decided about them."""
+
+    revision: int = 0
+    """Rises with every committed change; a plan is made on one revision and applies to no other."""
+    persons: Mapping[PersonId, PersonRecord] = field(default_factory=dict)
+    claims: Mapping[ClaimKey, Claim] = field(default_factory=dict)
+    units: Mapping[OrgCode, OrgUnit] = field(default_factory=dict)
+    sources: Mapping[SourceId, Declaration] = field(default_factory=dict)
+    """The last accepted declaration of each source."""
+    holds: tuple[Hold, ...] = ()
+    """Holds that no source says: frozen in the console and the like."""
+    withholdings: tuple[Withholding, ...] = ()
+    proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    accounts: Mapping[PersonId, AccountRecord] = field(default_factory=dict)
+    founders: tuple[Founder, ...] = ()
+    next_serial: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonSecrets:
+    """A person's document and phone on their way to the store, which seals them."""
+
+    document_kind: str
+    document_number: str = field(repr=False)
+    phone: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryDelta:
+    """What a plan writes to the registry when it is applied. Everything or nothing."""
+
+    persons: tuple[PersonRecord, ...] = ()
+    secrets: Mapping[PersonId, PersonSecrets] = field(default_factory=dict, repr=False)
+    claims_put: tuple[Claim, ...] = ()
+    claims_ended: tuple[ClaimKey, ...] = ()
+    units_put: tuple[OrgUnit, ...] = ()
+    units_gone: tuple[OrgCode, ...] = ()
+    sources: tuple[Declaration, ...] = ()
+    holds_put: tuple[Hold, ...] = ()
+    holds_lifted: tuple[tuple[PersonId, str], ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    adopted: tuple[AccountRecord, ...] = ()
+    """Accounts whose Keycloak id or switch was learned by looking (console holds, adoption)."""
+    next_serial: int = 1
+
+    @property
+    def empty(self) -> bool:
+        """Whether applying it would change nothing."""
+        return not (
+            self.persons
+            or self.claims_put
+            or self.claims_ended
+            or self.units_put
+            or self.units_gone
+            or self.sources
+            or self.holds_put
+            or self.holds_lifted
+            or self.proposals
+            or self.adopted
+        )

@@ -1,0 +1,273 @@
+"""Every table of the store. Columns ending in ``_sealed`` are encrypted with the data key; columns
+ending in ``_index`` are keyed hashes. Times are aware and kept in UTC, days are days in China.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware point in time. SQLite forgets the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive values and store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime reached the store")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give back an aware value in UTC."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+metadata = MetaData()
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("serial", Integer, nullable=False, unique=True),
+    Column("username", String(64), nullable=False, unique=True),
+    Column("subject", String(64), nullable=False, unique=True),
+    Column("document_index", String(64), nullable=False, unique=True),
+    Column("phone_index", String(64), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("staff_no", String(64), nullable=False, index=True),
+    Column("document_sealed", LargeBinary, nullable=False),
+    Column("phone_sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("person_id", String(32), primary_key=True),
+    Column("keycloak_id", String(36), nullable=False, unique=True),
+    Column("enabled_written", Boolean, nullable=False),
+    # What we last wrote: tells a disable in the console (a hold) from drift.
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("person_id", String(32), primary_key=True),
+    Column("org", String(24), primary_key=True),
+    Column("post", String(48), primary_key=True),  # '' when the row names none
+    Column("employment", String(48), nullable=False),
+    Column("status", String(48), nullable=False),
+    Column("status_from", Date),
+    Column("status_to", Date),
+    Column("post_start", Date),
+    Column("locator", Text, nullable=False),
+    Column("missing_since", Date),
+    Column("quarantined", Boolean, nullable=False, default=False),
+)
+
+unit = Table(
+    "unit",
+    metadata,
+    Column("code", String(24), primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("parent", String(24)),
+    Column("source", String(32), nullable=False),
+    Column("locator", Text, nullable=False),
+)
+
+source_state = Table(
+    "source_state",
+    metadata,
+    Column("source", String(32), primary_key=True),
+    Column("mode", String(16), nullable=False),
+    Column("scope", JSON, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("accepted_at", Instant, nullable=False),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("person_id", String(32), primary_key=True),
+    Column("kind", String(24), primary_key=True),
+    Column("since", Date, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+
+withholding = Table(
+    "withholding",
+    metadata,
+    Column("person_id", String(32), primary_key=True),
+    Column("post", String(48), primary_key=True),
+    Column("area", String(24), primary_key=True),
+    Column("actor", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("area", String(24)),
+    Column("post", String(48)),
+    Column("origin", Text, nullable=False),
+    Column("proposer", String(128), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("decided_by", String(64)),
+    Column("decided_at", Instant),
+    Column("signature", String(256)),
+    Column("created_at", Instant, nullable=False),
+)
+
+mirror_user = Table(
+    "mirror_user",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("body", JSON, nullable=False),
+)
+
+mirror_group = Table(
+    "mirror_group",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("body", JSON, nullable=False),
+)
+
+mirror_role = Table(
+    "mirror_role",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("body", JSON, nullable=False),
+)
+
+mirror_state = Table(
+    "mirror_state",
+    metadata,
+    Column("realm", String(64), primary_key=True),
+    Column("cursor", Instant, nullable=False),
+    Column("swept_at", Instant, nullable=False),
+)
+
+seen_event = Table(
+    "seen_event",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+)
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("planner", String(128), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("base_revision", Integer, nullable=False),
+    Column("unsafe", JSON, nullable=False),
+    Column("body_sealed", LargeBinary, nullable=False),
+    Column("approved_by", String(64)),
+    Column("approved_at", Instant),
+    Column("finished_at", Instant),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("plan", String(64), primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("done_at", Instant, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(48), nullable=False, index=True),
+    Column("plan", String(64)),
+    Column("step", Integer),
+    Column("body", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    UniqueConstraint("plan", "step", name="one_entry_per_change"),
+)
+
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("hash", String(64), nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("realm", String(64), primary_key=True),
+    Column("holder", String(128), nullable=False),
+    Column("token", String(32), nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("source", String(32), nullable=False, index=True),
+    Column("locator", Text, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("field", String(64), nullable=False),
+    Column("value_kind", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("county", String(24)),
+    Column("staff_no", String(64)),
+    Column("document_index", String(64)),
+    Column("original_sealed", LargeBinary, nullable=False),
+    Column("first_seen", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
+)
+Index("quarantine_by_county", quarantine.c.county)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(48), primary_key=True),
+    Column("value", Text, nullable=False),
+)
