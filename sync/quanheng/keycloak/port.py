@@ -64,7 +64,7 @@ class RealmReader(Protocol):
         """Admin events at or after ``since``, oldest first (``/admin-events``, ``direction=asc``)."""
 
     def read_server_time(self) -> datetime:
-        """The server's clock (``Date`` header), aware, to the second."""
+        """The server's clock, aware, to the second (a fresh token's ``iat``: Keycloak sends no ``Date``)."""
 
 
 class RealmWriter(Protocol):
@@ -98,9 +98,12 @@ class RealmWriter(Protocol):
         """Create one user (``POST /users``); a user of that name that exists raises 409."""
 
     def update_user(
-        self, user: KeycloakId, *, username: Username, enabled: bool, name: str, attributes: Attributes
+        self, user: KeycloakId, *, username: Username, enabled: bool | None, name: str, attributes: Attributes
     ) -> None:
-        """Set the user's own fields; groups, roles and credentials are left alone."""
+        """Set the user's own fields; groups, roles and credentials are left alone.
+
+        ``enabled`` None leaves the switch as it is, whoever may have turned it a moment ago.
+        """
 
     def join_group(self, user: KeycloakId, group: KeycloakId) -> None:
         """Make the user a member."""
@@ -129,6 +132,14 @@ class Realm(RealmReader, RealmWriter, Protocol):
 
     default_role: RoleName
     """``default-roles-<realm>``: held by every user that Keycloak creates itself."""
+
+    @property
+    def own_actors(self) -> frozenset[str]:
+        """User ids of our own service accounts: what they did, the mirror was told as it was done."""
+
+    @property
+    def can_import(self) -> bool:
+        """Whether the configurator is open now, so that :meth:`import_users` works."""
 
 
 __all__ = ["GroupPath", "Realm", "RealmReader", "RealmRefusedError", "RealmWriter"]

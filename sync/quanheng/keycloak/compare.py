@@ -1,0 +1,58 @@
+"""What of an object in Keycloak differs from what is wanted of it. Pure.
+
+Only what is wanted is compared: a mapping by its keys, a list as a set when it holds plain values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One setting that is not as it should be."""
+
+    where: str
+    """``realm.accessTokenLifespan``, ``clients.quanheng-sync.attributes.jwks.string``."""
+    wanted: str
+    found: str
+    foreign: bool = False
+    """Not ours: reported, and left alone."""
+
+
+def differences(where: str, wanted: Any, found: Any) -> Iterator[Difference]:
+    """Each setting below ``where`` that is not as wanted."""
+    if isinstance(wanted, Mapping):
+        there = found if isinstance(found, Mapping) else {}
+        for key, value in wanted.items():
+            yield from differences(f"{where}.{key}", value, there.get(key))
+    elif not _equal(wanted, found):
+        yield Difference(where, _text(wanted), _text(found))
+
+
+def merged(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """``found`` with everything wanted put in; what is not spoken of stays."""
+    result = dict(found)
+    for key, value in wanted.items():
+        below = result.get(key)
+        result[key] = (
+            merged(below if isinstance(below, Mapping) else {}, value)
+            if isinstance(value, Mapping)
+            else value
+        )
+    return result
+
+
+def _equal(wanted: Any, found: Any) -> bool:
+    if isinstance(wanted, list):
+        there = found or []
+        return sorted(map(_text, wanted)) == sorted(map(_text, there))
+    # Keycloak leaves out what is off.
+    return bool(wanted == found) or (wanted is False and found is None)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

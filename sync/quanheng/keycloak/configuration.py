@@ -1,0 +1,80 @@
+"""The realm's settings, clients, flows and roles: compared with ``keycloak-config/`` and set right.
+
+``keycloak-config/README.md`` says what is managed, what is only created, and what is never touched.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from quanheng.keycloak import configured_clients as clients
+from quanheng.keycloak import configured_realm as realm
+from quanheng.keycloak.aspect import MISSING, Documents
+from quanheng.keycloak.compare import Difference
+from quanheng.keycloak.configuration_files import (
+    DesiredConfiguration,
+    RealmChoices,
+    load_configuration,
+)
+from quanheng.keycloak.connection import Connection
+
+PARTS: Final = (
+    # Flows before the realm and the providers that name them, clients before what their accounts hold.
+    realm.flows,
+    realm.settings,
+    realm.user_profile,
+    realm.required_actions,
+    realm.default_groups,
+    realm.identity_providers,
+    realm.other_ways_in,
+    clients.post_roles,
+    clients.our_clients,
+    clients.other_clients,
+    clients.service_roles,
+    clients.default_role,
+)
+
+
+def diff_configuration(connection: Connection, desired: DesiredConfiguration) -> list[Difference]:
+    """Everything that is not as wanted. Writes nothing.
+
+    The connection is an administrator's of the master realm, or the open configurator's: the daily
+    client may not read clients.
+    """
+    documents = Documents(connection)
+    if documents.get("") is None:
+        return [Difference("realm", desired.realm_name, MISSING)]
+    return [gap for part in PARTS for mending in part(documents, desired) for gap in mending.differences]
+
+
+def apply_configuration(connection: Connection, desired: DesiredConfiguration) -> list[Difference]:
+    """Set right everything of ours that is not as wanted; the realm is made when there is none.
+
+    May be repeated: where nothing differs, nothing is written. Returns what was mended, and foreign
+    things that were found and left alone. The connection is that of :func:`diff_configuration`; only a
+    master administrator can make the realm.
+    """
+    documents = Documents(connection)
+    found: list[Difference] = []
+    if documents.get("") is None:
+        # Closed to everybody until it is configured.
+        body = {"realm": desired.realm_name, "enabled": False, "sslRequired": "external"}
+        connection.request("POST", "admin/realms", json=body)
+        found.append(Difference("realm", desired.realm_name, MISSING))
+    for part in PARTS:
+        for mending in part(documents, desired):
+            if mending.mend is not None:
+                mending.mend()
+            found += mending.differences
+    return found
+
+
+__all__ = [
+    "PARTS",
+    "DesiredConfiguration",
+    "Difference",
+    "RealmChoices",
+    "apply_configuration",
+    "diff_configuration",
+    "load_configuration",
+]

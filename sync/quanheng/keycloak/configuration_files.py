@@ -1,0 +1,107 @@
+"""Reads ``keycloak-config/`` and fills in what differs from realm to realm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from quanheng.errors import ConfigurationError
+from quanheng.keycloak.credentials import public_jwk
+from quanheng.model.ids import RoleName
+
+_FILES: Final = ("realm", "user-profile", "flows", "identity-providers", "clients", "roles")
+UNSET_ISSUER: Final = "https://social-card.invalid"
+"""Where the card's bridge is, before anybody said so; RFC 2606: it leads nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmChoices:
+    """What the files leave open."""
+
+    realm: str
+    label: str
+    """Name that people see."""
+    post_roles: Mapping[RoleName, str]
+    """Role of each post of the packs and its label."""
+    sync_client: str = "quanheng-sync"
+    sync_keys: tuple[ec.EllipticCurvePublicKey, ...] = field(repr=False)
+    """Public keys of the daily client; two while one replaces the other."""
+    configurator_client: str = "quanheng-configurator"
+    configurator_keys: tuple[ec.EllipticCurvePublicKey, ...] = field(repr=False)
+    password_form: bool = False
+    """Login by password: for demos, tests and emergencies."""
+    social_card_issuer: str = UNSET_ISSUER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredConfiguration:
+    """Everything that is wanted of the realm, one part per file."""
+
+    realm_name: str
+    realm: Mapping[str, Any]
+    user_profile: Mapping[str, Any]
+    flows: Mapping[str, Any]
+    identity_providers: Mapping[str, Any]
+    clients: Mapping[str, Any]
+    roles: Mapping[str, Any]
+    post_roles: Mapping[RoleName, str]
+
+
+def load_configuration(choices: RealmChoices, folder: Path | None = None) -> DesiredConfiguration:
+    """Read the files. Raises :class:`ConfigurationError` when one is missing or not YAML."""
+    folder = folder or configuration_folder()
+    values = {
+        "realm": choices.realm,
+        "label": choices.label,
+        "browser_flow": "quanheng-browser-password" if choices.password_form else "quanheng-browser",
+        "social_card_issuer": choices.social_card_issuer.rstrip("/"),
+        "sync": choices.sync_client,
+        "configurator": choices.configurator_client,
+        "sync_jwks": _key_set(choices.sync_keys),
+        "configurator_jwks": _key_set(choices.configurator_keys),
+    }
+    parts = {name.replace("-", "_"): _filled(_read(folder / f"{name}.yaml"), values) for name in _FILES}
+    return DesiredConfiguration(realm_name=choices.realm, post_roles=dict(choices.post_roles), **parts)
+
+
+def configuration_folder() -> Path:
+    """Where the files are: in the installed package, or in the checkout."""
+    shipped = Path(str(resources.files("quanheng"))) / "_keycloak_config"
+    return shipped if shipped.is_dir() else Path(__file__).resolve().parents[3] / "keycloak-config"
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{file}: not there, or not YAML in UTF-8 ({type(error).__name__})",
+            remedy="take the file that ships with quanheng",
+        ) from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{file}: not a mapping", remedy="take the file that ships with quanheng")
+    return content
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    """The value with each ``{name}`` replaced, in keys too."""
+    if isinstance(value, str):
+        for name, text in values.items():
+            value = value.replace(f"{{{name}}}", text)
+        return value
+    if isinstance(value, dict):
+        return {_filled(key, values): _filled(item, values) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, values) for item in value]
+    return value
+
+
+def _key_set(keys: tuple[ec.EllipticCurvePublicKey, ...]) -> str:
+    return json.dumps({"keys": [public_jwk(key) for key in keys]}, separators=(",", ":"), sort_keys=True)

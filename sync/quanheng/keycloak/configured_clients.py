@@ -1,0 +1,155 @@
+"""Clients, what their accounts may do, and the realm's roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from quanheng.keycloak.aspect import MISSING, THERE, Documents, Mending, escaped, mending, missing
+from quanheng.keycloak.compare import Difference, differences, merged
+from quanheng.keycloak.configuration_files import DesiredConfiguration
+
+_MANAGEMENT: Final = "realm-management"
+
+
+def post_roles(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """One realm role per post. A role of ours whose post is gone is reported, never deleted."""
+    attributes = desired.roles["post_attributes"]
+    present = {role["name"]: role for role in documents.pages("/roles", briefRepresentation="false")}
+    for name, label in sorted(desired.post_roles.items()):
+        found = present.get(name)
+        if found is None:
+            body = {"name": name, "description": label, "attributes": attributes}
+            yield missing(f"roles.{name}", partial(documents.post, "/roles", body))
+        else:
+            wanted = {"description": label, "attributes": attributes, "composite": False}
+            yield from mending(
+                differences(f"roles.{name}", wanted, found), partial(_mend_role, documents, found, wanted)
+            )
+    for name, found in sorted(present.items()):
+        ours = (found.get("attributes") or {}).get("managed_by") == attributes["managed_by"]
+        if ours and name not in desired.post_roles:
+            yield Mending((Difference(f"roles.{name}", MISSING, THERE, foreign=True),), None)
+
+
+def our_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """Our clients."""
+    for client_id, parts in desired.clients["clients"].items():
+        wanted = merged(parts["managed"], desired.clients["every"])
+        found = documents.client(client_id)
+        if found is None:
+            body = {"clientId": client_id, "protocol": "openid-connect"}
+            body |= merged(parts.get("created", {}), wanted)
+            yield missing(f"clients.{client_id}", partial(documents.post, "/clients", body))
+        else:
+            yield from mending(
+                differences(f"clients.{client_id}", wanted, found),
+                partial(_mend_client, documents, found, wanted),
+            )
+
+
+def other_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """What holds for the clients that Keycloak brings along, and is asked of foreign ones."""
+    every = desired.clients["every"]
+    for found in documents.pages("/clients"):
+        client_id = found["clientId"]
+        if client_id in desired.clients["clients"]:
+            continue
+        # An attribute that is not there is off.
+        there = found.get("attributes") or {}
+        attributes = {key: value for key, value in every["attributes"].items() if key in there}
+        wanted = {**every, "attributes": attributes}
+        foreign = client_id not in desired.clients["built_in"]
+        gaps = (replace(gap, foreign=foreign) for gap in differences(f"clients.{client_id}", wanted, found))
+        mend = partial(documents.put, f"/clients/{found['id']}", merged(found, wanted))
+        yield from mending(gaps, None if foreign else mend)
+
+
+def service_roles(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """What the accounts of our service clients may do: exactly this, and what everybody may."""
+    everybody = desired.roles["default_role"]
+    for client_id, parts in desired.clients["clients"].items():
+        client = documents.client(client_id)
+        if client is None or "service_roles" not in parts:
+            continue
+        account = documents.get(f"/clients/{client['id']}/service-account-user")
+        path = f"/users/{account['id']}/role-mappings"
+        held = documents.get(path).get("clientMappings") or {}
+        names = [f"{name}/{role['name']}" for name, mapping in held.items() for role in mapping["mappings"]]
+        wanted = [f"{_MANAGEMENT}/{name}" for name in parts["service_roles"]]
+        gaps = differences(
+            f"clients.{client_id}",
+            {"service_roles": wanted},
+            {"service_roles": [name for name in names if name not in everybody]},
+        )
+        yield from mending(gaps, partial(_mend_service_roles, documents, path, held, wanted))
+
+
+def default_role(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """What every user holds: exactly this."""
+    name = f"default-roles-{desired.realm_name.lower()}"
+    role = documents.get(f"/roles/{name}")
+    clients = {client["id"]: client["clientId"] for client in documents.pages("/clients")}
+    path = f"/roles-by-id/{role['id']}/composites"
+    parts = {
+        f"{clients[part['containerId']]}/{part['name']}" if part["clientRole"] else part["name"]: part
+        for part in documents.get(path)
+    }
+    wanted = desired.roles["default_role"]
+    yield from mending(
+        differences(f"roles.{name}", {"composites": wanted}, {"composites": list(parts)}),
+        partial(_mend_default_role, documents, path, parts, wanted),
+    )
+
+
+def _mend_role(documents: Documents, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    path = f"/roles-by-id/{found['id']}"
+    if found["composite"]:
+        documents.delete(f"{path}/composites", documents.get(f"{path}/composites"))
+    documents.put(path, merged(found, wanted))
+
+
+def _mend_client(documents: Documents, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    path = f"/clients/{found['id']}"
+    documents.put(path, merged(found, wanted))
+    # A PUT on a client passes over its scopes.
+    scopes = {scope["name"]: scope["id"] for scope in documents.get("/client-scopes")}
+    for kind in ("default", "optional"):
+        have, want = set(found[f"{kind}ClientScopes"]), set(wanted[f"{kind}ClientScopes"])
+        for name in have - want:
+            documents.delete(f"{path}/{kind}-client-scopes/{scopes[name]}")
+        for name in want - have:
+            documents.put(f"{path}/{kind}-client-scopes/{scopes[name]}", None)
+
+
+def _mend_service_roles(documents: Documents, path: str, held: Mapping[str, Any], wanted: list[str]) -> None:
+    have: set[str] = set()
+    for client_id, mapping in held.items():
+        have |= {f"{client_id}/{role['name']}" for role in mapping["mappings"]}
+        surplus = [role for role in mapping["mappings"] if f"{client_id}/{role['name']}" not in wanted]
+        if surplus:
+            documents.delete(f"{path}/clients/{mapping['id']}", surplus)
+    management = documents.client(_MANAGEMENT)["id"]
+    lacking = [
+        role
+        for role in documents.pages(f"/clients/{management}/roles")
+        if f"{_MANAGEMENT}/{role['name']}" in set(wanted) - have
+    ]
+    if lacking:
+        documents.post(f"{path}/clients/{management}", lacking)
+
+
+def _mend_default_role(documents: Documents, path: str, parts: Mapping[str, Any], wanted: list[str]) -> None:
+    surplus = [part for name, part in parts.items() if name not in wanted]
+    if surplus:
+        documents.delete(path, surplus)
+    lacking = []
+    for name in wanted:
+        if name not in parts:
+            client_id, _, role = name.rpartition("/")
+            below = f"/clients/{documents.client(client_id)['id']}" if client_id else ""
+            lacking.append(documents.get(f"{below}/roles/{escaped(role)}"))
+    if lacking:
+        documents.post(path, lacking)

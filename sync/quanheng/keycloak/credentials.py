@@ -1,0 +1,153 @@
+"""What proves to the token endpoint who is asking: a key, a secret, or a password for one moment."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from quanheng.clock import Clock, system_clock
+from quanheng.errors import ConfigurationError
+from quanheng.model.sensitive import Sensitive
+
+ASSERTION_LIFETIME: Final = timedelta(seconds=60)
+"""Keycloak refuses assertions that live longer than its own limit, and a stolen one is soon worthless."""
+
+
+class Credential(Protocol):
+    """Makes the form that asks for a token (RFC 6749 4.3, 4.4)."""
+
+    def form(self, issuer: str) -> Mapping[str, str]:
+        """Fields of one token request to the realm that calls itself ``issuer``."""
+
+    @property
+    def label(self) -> str:
+        """Who it is, for messages."""
+
+
+class ClientKey:
+    """A service client with ``private_key_jwt`` (RFC 7523), ES256."""
+
+    def __init__(
+        self, client_id: str, key: ec.EllipticCurvePrivateKey, *, clock: Clock = system_clock
+    ) -> None:
+        self.client_id = client_id
+        self._key = key
+        self._clock = clock
+        self._kid = public_jwk(key)["kid"]
+
+    @classmethod
+    def read(cls, client_id: str, file: Path, *, clock: Clock = system_clock) -> ClientKey:
+        """Read a PEM private key. Raises :class:`ConfigurationError` when it is missing or not P-256."""
+        try:
+            key = load_pem_private_key(file.read_bytes(), password=None)
+        except (OSError, ValueError, TypeError):
+            raise ConfigurationError(
+                f"{file}: no readable PEM private key of client '{client_id}'",
+                remedy="make one with 'quanheng keys', and tell Keycloak its public half",
+            ) from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise ConfigurationError(
+                f"{file}: the key of client '{client_id}' is not on the curve P-256",
+                remedy="make a new one with 'quanheng keys'",
+            )
+        return cls(client_id, key, clock=clock)
+
+    @property
+    def label(self) -> str:
+        """The client's id."""
+        return f"client '{self.client_id}'"
+
+    def form(self, issuer: str) -> Mapping[str, str]:
+        """Client credentials with a fresh assertion, good once and for this issuer alone."""
+        now = self._clock()
+        claims = {
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": issuer,
+            "jti": secrets.token_urlsafe(16),
+            "iat": now,
+            "exp": now + ASSERTION_LIFETIME,
+        }
+        return {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._kid}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AdminPassword:
+    """An administrator of the master realm, for setting up and for opening the configurator."""
+
+    user: str
+    password: Sensitive
+
+    @property
+    def label(self) -> str:
+        """The administrator's name."""
+        return f"administrator '{self.user}'"
+
+    def form(self, issuer: str) -> Mapping[str, str]:
+        """Password grant of ``admin-cli``; only the master realm still has it."""
+        return {
+            "grant_type": "password",
+            "client_id": "admin-cli",
+            "username": self.user,
+            "password": self.password.reveal(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSecret:
+    """A service account of the master realm with a secret."""
+
+    client_id: str
+    secret: Sensitive
+
+    @property
+    def label(self) -> str:
+        """The client's id."""
+        return f"client '{self.client_id}' of the master realm"
+
+    def form(self, issuer: str) -> Mapping[str, str]:
+        """Client credentials."""
+        return {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.secret.reveal(),
+        }
+
+
+def public_jwk(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> dict[str, Any]:
+    """The public half as a JSON Web Key; ``kid`` is its thumbprint (RFC 7638)."""
+    public = key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else key
+    numbers = public.public_numbers()
+    required = {
+        "crv": "P-256",
+        "kty": "EC",
+        "x": _base64url(numbers.x.to_bytes(32, "big")),
+        "y": _base64url(numbers.y.to_bytes(32, "big")),
+    }
+    canonical = json.dumps(required, separators=(",", ":"), sort_keys=True).encode()
+    return {
+        **required,
+        "kid": _base64url(hashlib.sha256(canonical).digest()),
+        "alg": "ES256",
+        "use": "sig",
+    }
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,295 @@
+"""A realm in memory that behaves like :class:`quanheng.keycloak.rest.RestRealm`.
+
+Passes the same contract suite (``tests/contract``), and tells of changes in the same words: an import
+gives one REALM event per user, a user created with groups one USER event and none for its groups, a
+subgroup an event that names only its parent.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from quanheng.keycloak.fake_base import refusal
+from quanheng.keycloak.fake_tampering import Tampering
+from quanheng.keycloak.new_user import check_fields, check_new_users
+from quanheng.model.ids import KeycloakId, RoleName, Username
+from quanheng.model.realm import (
+    AdminEvent,
+    Attributes,
+    FederatedIdentity,
+    NewUser,
+    RealmGroup,
+    RealmRole,
+    RealmUser,
+)
+
+_WRITES = frozenset(
+    {
+        "create_group",
+        "update_group",
+        "move_group",
+        "add_group_roles",
+        "remove_group_roles",
+        "import_users",
+        "create_user",
+        "update_user",
+        "join_group",
+        "leave_group",
+        "add_roles",
+        "remove_roles",
+        "link_identity",
+        "unlink_identity",
+        "logout",
+    }
+)
+
+
+class FakeRealm(Tampering):
+    """Implements :class:`quanheng.keycloak.port.Realm` in memory; may be used from several threads.
+
+    ``before_call`` and ``after_call`` see every method: raise in the first and nothing was done, raise
+    in the second and it was done but the caller never hears. ``calls`` counts methods, ``writes`` those
+    that may change something.
+    """
+
+    # Standing
+
+    @property
+    def own_actors(self) -> frozenset[str]:
+        """The actor of this view."""
+        return frozenset({self.actor})
+
+    @property
+    def writes(self) -> int:
+        """Calls that may have changed something."""
+        return sum(count for name, count in self.calls.items() if name in _WRITES)
+
+    def as_actor(self, actor: str) -> FakeRealm:
+        """The same realm seen by somebody else, without hooks: tamper through it like in the console."""
+        other = FakeRealm(self._state.realm, actor=actor)
+        other._state = self._state
+        return other
+
+    def down(self, is_down: bool = True) -> None:
+        """Stop answering (:class:`UnreachableError`) until told otherwise."""
+        self._state.is_down = is_down
+
+    # Reading
+
+    def read_roles(self) -> Mapping[RoleName, RealmRole]:
+        """Every realm role."""
+        with self._call("read_roles"):
+            return dict(self._state.roles)
+
+    def read_groups(self) -> Mapping[KeycloakId, RealmGroup]:
+        """Every group."""
+        with self._call("read_groups"):
+            return {group: self._whole(group) for group in self._state.groups}
+
+    def read_group(self, group: KeycloakId) -> RealmGroup | None:
+        """One group."""
+        with self._call("read_group"):
+            return self._whole(group) if group in self._state.groups else None
+
+    def read_user(self, user: KeycloakId) -> RealmUser | None:
+        """One user."""
+        with self._call("read_user"):
+            return self._state.users.get(user)
+
+    def find_user(self, username: Username) -> RealmUser | None:
+        """The user of this name."""
+        with self._call("find_user"):
+            return self._named(username)
+
+    def sweep_users(self) -> Iterator[RealmUser]:
+        """Every user."""
+        with self._call("sweep_users"):
+            users = list(self._state.users.values())
+        return iter(users)
+
+    def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
+        """Admin events, oldest first."""
+        with self._call("read_admin_events"):
+            # Keycloak keeps milliseconds.
+            start = since.replace(microsecond=since.microsecond // 1000 * 1000)
+            events = [event for event in self._state.events if event.at >= start]
+        return iter(sorted(events, key=lambda event: event.at))
+
+    def read_server_time(self) -> datetime:
+        """The clock."""
+        with self._call("read_server_time"):
+            return self._state.clock().replace(microsecond=0)
+
+    # Writing groups
+
+    def create_group(
+        self, parent: KeycloakId | None, name: str, attributes: Attributes, roles: frozenset[RoleName]
+    ) -> KeycloakId:
+        """Create or complete a group."""
+        with self._call("create_group"):
+            if parent is not None:
+                self._group(parent)
+            self._check_roles(roles)
+            group = self._child(parent, name)
+            if group is None:
+                group = KeycloakId(str(uuid.uuid4()))
+                self._state.parents[group] = parent
+                self._state.children[parent, name] = group
+                self._state.groups[group] = RealmGroup(id=group, path=(name,), attributes=dict(attributes))
+                path = f"groups/{group}" if parent is None else f"groups/{parent}/children"
+                self._tell("CREATE", "GROUP", path)
+            elif self._state.groups[group].attributes != dict(attributes):
+                self._put_group(replace(self._state.groups[group], attributes=dict(attributes)))
+                self._tell("UPDATE", "GROUP", f"groups/{group}")
+            self._add_group_roles(group, roles)
+            return group
+
+    def update_group(self, group: KeycloakId, name: str, attributes: Attributes) -> None:
+        """Set name and attributes."""
+        with self._call("update_group"):
+            known = self._group(group)
+            parent = self._state.parents[group]
+            if self._child(parent, name) not in (None, group):
+                raise refusal(409, "a sibling of that name exists")
+            del self._state.children[parent, known.path[0]]
+            self._state.children[parent, name] = group
+            self._put_group(replace(known, path=(name,), attributes=dict(attributes)))
+            self._tell("UPDATE", "GROUP", f"groups/{group}")
+
+    def move_group(self, group: KeycloakId, parent: KeycloakId) -> None:
+        """Move a group."""
+        with self._call("move_group"):
+            known = self._group(group)
+            self._group(parent)
+            above, name = self._state.parents[group], known.path[0]
+            if above == parent:
+                return
+            if self._child(parent, name) is not None:
+                raise refusal(409, "a sibling of that name exists")
+            del self._state.children[above, name]
+            self._state.children[parent, name] = group
+            self._state.parents[group] = parent
+            self._tell("UPDATE", "GROUP", f"groups/{parent}/children")
+
+    def add_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Map roles to the group."""
+        with self._call("add_group_roles"):
+            self._group(group)
+            self._check_roles(roles)
+            self._add_group_roles(group, roles)
+
+    def remove_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Take roles from the group."""
+        with self._call("remove_group_roles"):
+            known = self._group(group)
+            gone = known.roles & roles
+            if gone:
+                self._put_group(replace(known, roles=known.roles - gone))
+                self._tell_roles("DELETE", f"groups/{group}", gone)
+
+    # Writing users
+
+    def import_users(self, users: Sequence[NewUser]) -> Mapping[Username, KeycloakId]:
+        """Create users, all or none; those that exist are left as they are."""
+        with self._call("import_users"):
+            if not self.can_import:
+                raise refusal(403, "a bulk import needs the configurator, and it is not open")
+            check_new_users(users)
+            new = [self._made(user) for user in users if self._named(user.username) is None]
+            for user in new:
+                self._put_user(user)
+                self._tell("CREATE", "REALM", f"users/{user.id}")
+            return {user.username: user.id for user in new}
+
+    def create_user(self, user: NewUser) -> KeycloakId:
+        """Create one user."""
+        with self._call("create_user"):
+            check_new_users([user])
+            if self._named(user.username) is not None:
+                raise refusal(409, "a user of that name exists")
+            made = self._made(user)
+            self._put_user(made)
+            self._tell("CREATE", "USER", f"users/{made.id}")
+            return made.id
+
+    def update_user(
+        self, user: KeycloakId, *, username: Username, enabled: bool | None, name: str, attributes: Attributes
+    ) -> None:
+        """Set the user's own fields."""
+        with self._call("update_user"):
+            check_fields(username, name, attributes)
+            known = self._user(user)
+            other = self._named(username)
+            if other is not None and other.id != user:
+                raise refusal(409, "a user of that name exists")
+            del self._state.names[known.username]
+            switch = known.enabled if enabled is None else enabled
+            self._put_user(
+                replace(known, username=username, enabled=switch, name=name, attributes=dict(attributes))
+            )
+            self._tell("UPDATE", "USER", f"users/{user}")
+
+    def join_group(self, user: KeycloakId, group: KeycloakId) -> None:
+        """Make the user a member."""
+        with self._call("join_group"):
+            known = self._user(user)
+            self._group(group)
+            if group not in known.groups:
+                self._put_user(replace(known, groups=known.groups | {group}))
+                self._tell("CREATE", "GROUP_MEMBERSHIP", f"users/{user}/groups/{group}")
+
+    def leave_group(self, user: KeycloakId, group: KeycloakId) -> None:
+        """End a membership."""
+        with self._call("leave_group"):
+            known = self._user(user)
+            self._group(group)
+            self._put_user(replace(known, groups=known.groups - {group}))
+            self._tell("DELETE", "GROUP_MEMBERSHIP", f"users/{user}/groups/{group}")
+
+    def add_roles(self, user: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Map realm roles to the user."""
+        with self._call("add_roles"):
+            known = self._user(user)
+            self._check_roles(roles)
+            if roles:
+                self._put_user(replace(known, roles=known.roles | roles))
+                self._tell_roles("CREATE", f"users/{user}", roles)
+
+    def remove_roles(self, user: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Take realm and client roles from the user."""
+        with self._call("remove_roles"):
+            known = self._user(user)
+            gone = known.roles & roles
+            if gone:
+                self._put_user(replace(known, roles=known.roles - gone))
+                self._tell_roles("DELETE", f"users/{user}", gone)
+
+    def link_identity(self, user: KeycloakId, identity: FederatedIdentity) -> None:
+        """Link an identity in place of another of the same provider."""
+        with self._call("link_identity"):
+            known = self._user(user)
+            if identity not in known.identities:
+                others = {link for link in known.identities if link.provider != identity.provider}
+                path = f"users/{user}/federated-identity/{identity.provider}"
+                if others != known.identities:
+                    self._tell("DELETE", "USER", path)
+                self._put_user(replace(known, identities=frozenset(others | {identity})))
+                self._tell("CREATE", "USER", path)
+
+    def unlink_identity(self, user: KeycloakId, provider: str) -> None:
+        """End a link."""
+        with self._call("unlink_identity"):
+            known = self._user(user)
+            left = frozenset(link for link in known.identities if link.provider != provider)
+            if left != known.identities:
+                self._put_user(replace(known, identities=left))
+                self._tell("DELETE", "USER", f"users/{user}/federated-identity/{provider}")
+
+    def logout(self, user: KeycloakId) -> None:
+        """End every session."""
+        with self._call("logout"):
+            self._user(user)
+            self._tell("ACTION", "USER", f"users/{user}/logout")

@@ -1,0 +1,172 @@
+"""What the realm in memory is made of: users, groups, roles, events, and the way every call goes."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+from quanheng.clock import Clock, system_clock
+from quanheng.errors import UnreachableError
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
+from quanheng.model.realm import (
+    AdminEvent,
+    NewUser,
+    RealmGroup,
+    RealmRole,
+    RealmUser,
+)
+
+Hook = Callable[[str], None]
+"""Called with the name of a port method; what it raises, the caller of the method gets."""
+
+
+class FakeState:
+    """What the realm holds; shared by the views of several actors."""
+
+    def __init__(self, realm: str, clock: Clock) -> None:
+        self.lock = threading.RLock()
+        self.clock = clock
+        self.realm = realm
+        self.users: dict[KeycloakId, RealmUser] = {}
+        self.names: dict[Username, KeycloakId] = {}
+        self.children: dict[tuple[KeycloakId | None, str], KeycloakId] = {}
+        self.parents: dict[KeycloakId, KeycloakId | None] = {}
+        self.groups: dict[KeycloakId, RealmGroup] = {}
+        """Their ``path`` is just the name; whole paths are made when they are read."""
+        self.roles: dict[RoleName, RealmRole] = {}
+        self.client_roles: set[RoleName] = set()
+        self.events: list[AdminEvent] = []
+        self.is_down = False
+
+
+class FakeBase:
+    """State, counting, hooks and events; shared by the port's methods and the tampering ones."""
+
+    def __init__(
+        self,
+        realm: str = "shanxi",
+        *,
+        clock: Clock = system_clock,
+        before_call: Hook | None = None,
+        after_call: Hook | None = None,
+        can_import: bool = True,
+        actor: str = "service-account-quanheng-sync",
+    ) -> None:
+        self._state = FakeState(realm, clock)
+        self.default_role = RoleName(f"default-roles-{realm}")
+        self.before_call = before_call
+        self.after_call = after_call
+        self.can_import = can_import
+        self.actor = actor
+        self.calls: Counter[str] = Counter()
+        self._state.roles[self.default_role] = RealmRole(
+            name=self.default_role, description="${role_default-roles}"
+        )
+
+    @contextmanager
+    def _call(self, name: str) -> Iterator[None]:
+        if self.before_call is not None:
+            self.before_call(name)
+        with self._state.lock:
+            self.calls[name] += 1
+            if self._state.is_down:
+                raise UnreachableError("Keycloak does not answer", remedy="see whether it runs")
+            yield
+        if self.after_call is not None:
+            self.after_call(name)
+
+    def _tell(self, operation: str, kind: str, path: str) -> None:
+        now = self._state.clock()
+        event = AdminEvent(
+            id=str(uuid.uuid4()),
+            at=now - timedelta(microseconds=now.microsecond % 1000),
+            operation=operation,
+            resource_type=kind,
+            resource_path=path,
+            actor_realm=self._state.realm,
+            actor_client=self.actor,
+            actor_user=self.actor,
+        )
+        self._state.events.append(event)
+
+    def _tell_roles(self, operation: str, holder: str, roles: frozenset[RoleName]) -> None:
+        if any("/" not in role for role in roles):
+            self._tell(operation, "REALM_ROLE_MAPPING", f"{holder}/role-mappings/realm")
+        for client in sorted({role.split("/")[0] for role in roles if "/" in role}):
+            self._tell(operation, "CLIENT_ROLE_MAPPING", f"{holder}/role-mappings/clients/{client}")
+
+    def _user(self, user: KeycloakId) -> RealmUser:
+        if user not in self._state.users:
+            raise refusal(404, f"there is no user {user}")
+        return self._state.users[user]
+
+    def _named(self, username: Username) -> RealmUser | None:
+        user = self._state.names.get(Username(username.lower()))
+        return None if user is None else self._state.users[user]
+
+    def _put_user(self, user: RealmUser) -> None:
+        self._state.users[user.id] = user
+        self._state.names[user.username] = user.id
+
+    def _at(self, path: GroupPath) -> KeycloakId:
+        at: KeycloakId | None = None
+        for name in path:
+            at = self._child(at, name)
+            if at is None:
+                break
+        if at is None:
+            raise refusal(404, f"there is no group '{'/'.join(path)}'")
+        return at
+
+    def _made(self, user: NewUser) -> RealmUser:
+        return RealmUser(
+            id=KeycloakId(str(uuid.uuid4())),
+            username=user.username,
+            enabled=user.enabled,
+            name=user.name,
+            attributes=dict(user.attributes),
+            groups=frozenset(self._at(path) for path in user.groups),
+            roles=frozenset({self.default_role}),
+            identities=user.identities,
+        )
+
+    def _group(self, group: KeycloakId) -> RealmGroup:
+        if group not in self._state.groups:
+            raise refusal(404, f"there is no group {group}")
+        return self._state.groups[group]
+
+    def _put_group(self, group: RealmGroup) -> None:
+        self._state.groups[group.id] = group
+
+    def _child(self, parent: KeycloakId | None, name: str) -> KeycloakId | None:
+        return self._state.children.get((parent, name))
+
+    def _whole(self, group: KeycloakId) -> RealmGroup:
+        path: GroupPath = ()
+        at: KeycloakId | None = group
+        while at is not None:
+            path = (*self._state.groups[at].path, *path)
+            at = self._state.parents[at]
+        return replace(self._state.groups[group], path=path)
+
+    def _check_roles(self, roles: frozenset[RoleName]) -> None:
+        for role in roles:
+            if role not in self._state.roles:
+                raise refusal(404, f"there is no realm role '{role}'")
+
+    def _add_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:
+        known = self._group(group)
+        new = roles - known.roles
+        if new:
+            self._put_group(replace(known, roles=known.roles | new))
+            self._tell_roles("CREATE", f"groups/{group}", new)
+
+
+def refusal(status: int, message: str) -> RealmRefusedError:
+    return RealmRefusedError(message, status=status, remedy="see 'quanheng doctor'")

@@ -1,0 +1,123 @@
+"""Keycloak's JSON to our values and back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
+from quanheng.model.realm import (
+    AdminEvent,
+    Attributes,
+    FederatedIdentity,
+    NewUser,
+    RealmGroup,
+    RealmUser,
+)
+
+Json = Mapping[str, Any]
+SERVICE_ACCOUNT_PREFIX: Final = "service-account-"
+"""Keycloak's name for a client's own user; nothing else in its answers tells one."""
+
+
+def attributes_of(body: Json) -> dict[str, tuple[str, ...]]:
+    """The ``attributes`` of a user, group or role."""
+    return {name: tuple(values) for name, values in (body.get("attributes") or {}).items()}
+
+
+def attributes_body(attributes: Attributes) -> dict[str, list[str]]:
+    """Attributes as they are sent."""
+    return {name: list(values) for name, values in attributes.items()}
+
+
+def user_of(
+    body: Json,
+    groups: Iterable[KeycloakId],
+    roles: Iterable[RoleName],
+    identities: Iterable[FederatedIdentity],
+) -> RealmUser:
+    """A whole user from its four parts."""
+    username = Username(body["username"])
+    name = " ".join(part for part in (body.get("firstName"), body.get("lastName")) if part)
+    return RealmUser(
+        id=KeycloakId(body["id"]),
+        username=username,
+        enabled=bool(body.get("enabled", False)),
+        name=name,
+        attributes=attributes_of(body),
+        groups=frozenset(groups),
+        roles=frozenset(roles),
+        identities=frozenset(identities),
+        service_account=username.startswith(SERVICE_ACCOUNT_PREFIX),
+    )
+
+
+def identities_of(bodies: Iterable[Json]) -> frozenset[FederatedIdentity]:
+    """Federated identities of a user."""
+    return frozenset(
+        FederatedIdentity(body["identityProvider"], body["userId"], body.get("userName") or "")
+        for body in bodies
+    )
+
+
+def mapped_roles(body: Json) -> frozenset[RoleName]:
+    """Names in an answer of ``role-mappings``: realm roles and ``client-id/role``."""
+    realm = {RoleName(role["name"]) for role in body.get("realmMappings") or ()}
+    client = {
+        client_role(client_id, role["name"])
+        for client_id, mapping in (body.get("clientMappings") or {}).items()
+        for role in mapping["mappings"]
+    }
+    return frozenset(realm | client)
+
+
+def client_role(client_id: str, role: str) -> RoleName:
+    """Name under which a client's role is known here."""
+    return RoleName(f"{client_id}/{role}")
+
+
+def group_of(body: Json, above: GroupPath) -> RealmGroup:
+    """A group below ``above``. Its path is made of names: Keycloak's own ``path`` has bare slashes."""
+    return RealmGroup(
+        id=KeycloakId(body["id"]),
+        path=(*above, body["name"]),
+        attributes=attributes_of(body),
+        roles=frozenset(RoleName(name) for name in body.get("realmRoles") or ())
+        | frozenset(
+            client_role(client_id, name)
+            for client_id, names in (body.get("clientRoles") or {}).items()
+            for name in names
+        ),
+    )
+
+
+def new_user_body(user: NewUser, groups: Iterable[str]) -> dict[str, Any]:
+    """A new user as both ``POST /users`` and ``partialImport`` take it; ``groups`` are path strings."""
+    return {
+        "username": user.username,
+        "enabled": user.enabled,
+        "firstName": user.name,
+        "emailVerified": False,
+        "attributes": attributes_body(user.attributes),
+        "groups": list(groups),
+        "federatedIdentities": [
+            {"identityProvider": link.provider, "userId": link.subject, "userName": link.name}
+            for link in sorted(user.identities, key=lambda link: link.provider)
+        ],
+    }
+
+
+def event_of(body: Json) -> AdminEvent:
+    """An admin event; what Keycloak left out is empty."""
+    actor = body.get("authDetails") or {}
+    return AdminEvent(
+        id=body["id"],
+        at=datetime.fromtimestamp(body["time"] / 1000, tz=UTC),
+        operation=body.get("operationType", ""),
+        resource_type=body.get("resourceType", ""),
+        resource_path=body.get("resourcePath") or "",
+        actor_realm=actor.get("realmId", ""),
+        actor_client=actor.get("clientId", ""),
+        actor_user=actor.get("userId", ""),
+    )

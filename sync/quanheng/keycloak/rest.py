@@ -1,0 +1,307 @@
+"""One Keycloak realm over its Admin REST API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from quanheng.errors import UnreachableError
+from quanheng.keycloak import representation as made
+from quanheng.keycloak.connection import Connection
+from quanheng.keycloak.group_paths import GroupPaths
+from quanheng.keycloak.new_user import check_fields, check_new_users
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.keycloak.reading import RealmReading
+from quanheng.model.ids import KeycloakId, RoleName, Username
+from quanheng.model.realm import (
+    AdminEvent,
+    Attributes,
+    FederatedIdentity,
+    NewUser,
+    RealmGroup,
+    RealmRole,
+    RealmUser,
+)
+
+_T = TypeVar("_T")
+SYNC_CLIENT: Final = "quanheng-sync"
+CONFIGURATOR_CLIENT: Final = "quanheng-configurator"
+_CLOSED_SECONDS: Final = 60.0
+_MISSING: Final = 404
+_CONFLICT: Final = 409
+
+
+class RestRealm:
+    """Implements :class:`quanheng.keycloak.port.Realm`; may be used from several threads.
+
+    ``connection`` is the daily sync's. ``bulk`` is the configurator's, open for the moment of a first
+    load: without it :meth:`import_users` raises :class:`RealmRefusedError` (403).
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        bulk: Connection | None = None,
+        *,
+        own_clients: Sequence[str] = (SYNC_CLIENT, CONFIGURATOR_CLIENT),
+    ) -> None:
+        self.connection = connection
+        self.default_role = RoleName(f"default-roles-{connection.realm.lower()}")
+        self._bulk = bulk
+        self._closed_until = 0.0
+        self._own_clients = tuple(own_clients)
+        self._own_actors: frozenset[str] | None = None
+        self._admin = connection.admin
+        self._reading = RealmReading(connection)
+        self._paths = GroupPaths(connection)
+        self._role_bodies: dict[RoleName, Mapping[str, Any]] = {}
+
+    def close(self) -> None:
+        """Close both connections."""
+        self.connection.close()
+        if self._bulk is not None:
+            self._bulk.close()
+
+    @property
+    def own_actors(self) -> frozenset[str]:
+        """Ids of the service accounts of our two clients, asked once."""
+        if self._own_actors is None:
+            names = (made.SERVICE_ACCOUNT_PREFIX + client for client in self._own_clients)
+            found = [self._reading.find_id(Username(name)) for name in names]
+            self._own_actors = frozenset(user for user in found if user is not None)
+        return self._own_actors
+
+    @property
+    def can_import(self) -> bool:
+        """Whether the configurator gets a token now; a refusal is believed for a minute."""
+        if self._bulk is None or time.monotonic() < self._closed_until:
+            return False
+        try:
+            self._bulk.subject()
+        except UnreachableError:
+            self._closed_until = time.monotonic() + _CLOSED_SECONDS
+            return False
+        return True
+
+    # Reading
+
+    def read_roles(self) -> Mapping[RoleName, RealmRole]:
+        """Every realm role; a composite that is a client's role is named by the client's id."""
+        return self._reading.roles()
+
+    def read_groups(self) -> Mapping[KeycloakId, RealmGroup]:
+        """Every group: one request per 500 siblings."""
+        groups = self._reading.groups()
+        self._paths.learn(groups.values())
+        return groups
+
+    def read_group(self, group: KeycloakId) -> RealmGroup | None:
+        """One group: one request per level."""
+        return self._reading.group(group)
+
+    def read_user(self, user: KeycloakId) -> RealmUser | None:
+        """One user: three requests."""
+        return self._reading.user(user)
+
+    def find_user(self, username: Username) -> RealmUser | None:
+        """The user of this name: four requests."""
+        return self._reading.find(username)
+
+    def sweep_users(self) -> Iterator[RealmUser]:
+        """Every user: see :meth:`RealmReading.sweep` for the number of requests."""
+        return self._reading.sweep()
+
+    def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
+        """Admin events, oldest first, each once."""
+        return self._reading.admin_events(since, page_size)
+
+    def read_server_time(self) -> datetime:
+        """The server's clock, at most a second early."""
+        return self.connection.server_time()
+
+    # Writing groups
+
+    def create_group(
+        self, parent: KeycloakId | None, name: str, attributes: Attributes, roles: frozenset[RoleName]
+    ) -> KeycloakId:
+        """Create or complete a group; a group of that name below the parent is taken as it."""
+        body = {"name": name, "attributes": made.attributes_body(attributes)}
+        existing: Mapping[str, Any] | None = None
+        try:
+            group = KeycloakId(str(self._admin.create_group(body, parent=parent)))
+        except (RealmRefusedError, UnreachableError) as error:
+            # It may be there from before, or from this very request whose answer was lost.
+            if isinstance(error, RealmRefusedError) and error.status != _CONFLICT:
+                raise
+            existing = self._reading.child(parent, name)
+            if existing is None:
+                raise
+            group = KeycloakId(existing["id"])
+            if made.attributes_of(existing) != dict(attributes):
+                self.update_group(group, name, attributes)
+        missing = roles - (made.group_of(existing, ()).roles if existing else frozenset())
+        if missing:
+            self.add_group_roles(group, missing)
+        self._paths.add(parent, name, group)
+        return group
+
+    def update_group(self, group: KeycloakId, name: str, attributes: Attributes) -> None:
+        """Set name and all attributes."""
+        self._admin.update_group(group, {"name": name, "attributes": made.attributes_body(attributes)})
+        self._paths.forget()
+
+    def move_group(self, group: KeycloakId, parent: KeycloakId) -> None:
+        """Move a group; nothing happens when it is there already."""
+        body = self.connection.get(self.connection.realm_path(f"/groups/{group}"))
+        if body.get("parentId") != parent:
+            path = self.connection.realm_path(f"/groups/{parent}/children")
+            self.connection.request("POST", path, json={"id": group, "name": body["name"]})
+            self._paths.forget()
+
+    def add_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Map realm roles to the group."""
+        self._map_roles(self._admin.assign_group_realm_roles, group, roles)
+
+    def remove_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Take realm and client roles from the group."""
+        self._unmap_roles(f"/groups/{group}", roles)
+
+    # Writing users
+
+    def import_users(self, users: Sequence[NewUser]) -> Mapping[Username, KeycloakId]:
+        """Create users in one transaction; those that exist are left as they are."""
+        if self._bulk is None:
+            raise RealmRefusedError(
+                "a bulk import needs the configurator, and it is not open",
+                status=403,
+                remedy="open it with an administrator of the master realm, or create users one by one",
+            )
+        if not users:
+            return {}
+        check_new_users(users)
+        bodies = [
+            # Here, unlike in POST /users, the default role has to be asked for.
+            {**made.new_user_body(user, self._paths.texts(user.groups)), "realmRoles": [self.default_role]}
+            for user in users
+        ]
+        payload = {"ifResourceExists": "SKIP", "users": bodies}
+        bulk = self._bulk.admin
+        answer = self._with_groups(users, lambda: bulk.partial_import_realm(self.connection.realm, payload))
+        return {
+            Username(item["resourceName"]): KeycloakId(item["id"])
+            for item in answer["results"]
+            if item["resourceType"] == "USER" and item["action"] == "ADDED"
+        }
+
+    def create_user(self, user: NewUser) -> KeycloakId:
+        """Create one user with its groups and identities in one request."""
+        check_new_users([user])
+        body = made.new_user_body(user, self._paths.texts(user.groups))
+        return KeycloakId(self._with_groups([user], lambda: self._admin.create_user(body)))
+
+    def update_user(
+        self, user: KeycloakId, *, username: Username, enabled: bool | None, name: str, attributes: Attributes
+    ) -> None:
+        """Set the user's own fields. What the body lacks stays: credentials, required actions, links.
+
+        The exceptions are ``email`` and ``lastName``, which the realm's user profile lets nobody set.
+        """
+        check_fields(username, name, attributes)
+        body: dict[str, Any] = {
+            "username": username,
+            "firstName": name,
+            "attributes": made.attributes_body(attributes),
+        }
+        if enabled is not None:
+            body["enabled"] = enabled
+        self._admin.update_user(user, body)
+
+    def join_group(self, user: KeycloakId, group: KeycloakId) -> None:
+        """Make the user a member."""
+        self._admin.group_user_add(user, group)
+
+    def leave_group(self, user: KeycloakId, group: KeycloakId) -> None:
+        """End a membership."""
+        self._admin.group_user_remove(user, group)
+
+    def add_roles(self, user: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Map realm roles to the user."""
+        self._map_roles(self._admin.assign_realm_roles, user, roles)
+
+    def remove_roles(self, user: KeycloakId, roles: frozenset[RoleName]) -> None:
+        """Take realm and client roles from the user."""
+        self._unmap_roles(f"/users/{user}", roles)
+
+    def link_identity(self, user: KeycloakId, identity: FederatedIdentity) -> None:
+        """Link an identity in place of another of the same provider."""
+        try:
+            self._link(user, identity)
+        except RealmRefusedError as error:
+            if error.status != _CONFLICT:
+                raise
+            linked = made.identities_of(self._admin.get_user_social_logins(user))
+            if identity not in linked:
+                self.unlink_identity(user, identity.provider)
+                self._link(user, identity)
+
+    def unlink_identity(self, user: KeycloakId, provider: str) -> None:
+        """End a link; nothing happens when there is none."""
+        try:
+            self._admin.delete_user_social_login(user, provider)
+        except RealmRefusedError as error:
+            if error.status != _MISSING:
+                raise
+            # No link, or no user: only the second is an error, and this raises it.
+            self._admin.get_user(user)
+
+    def logout(self, user: KeycloakId) -> None:
+        """End every session."""
+        self._admin.user_logout(user)
+
+    # How
+
+    def _link(self, user: KeycloakId, identity: FederatedIdentity) -> None:
+        self._admin.add_user_social_login(user, identity.provider, identity.subject, identity.name)
+
+    def _with_groups(self, users: Sequence[NewUser], send: Callable[[], _T]) -> _T:
+        """Send users with groups: Keycloak answers 500 when a group is not there (any more)."""
+        try:
+            return send()
+        except UnreachableError:
+            self._paths.forget()
+            for path in {path for user in users for path in user.groups}:
+                self._paths.text(path)  # raises 404 for the one that is gone
+            raise
+
+    def _map_roles(
+        self, send: Callable[[str, list[Any]], Any], holder: KeycloakId, roles: frozenset[RoleName]
+    ) -> None:
+        if not roles:
+            return
+        if not roles <= self._role_bodies.keys():
+            self._role_bodies = self._reading.role_bodies()
+        unknown = roles - self._role_bodies.keys()
+        if unknown:
+            raise RealmRefusedError(
+                f"there is no realm role '{min(unknown)}'",
+                status=_MISSING,
+                remedy="apply the configuration, which makes the roles of the packs",
+            )
+        send(holder, [self._role_bodies[role] for role in sorted(roles)])
+
+    def _unmap_roles(self, holder: str, roles: frozenset[RoleName]) -> None:
+        if not roles:
+            return
+        path = self.connection.realm_path(f"{holder}/role-mappings")
+        mapped = self.connection.get(path)
+        realm = [role for role in mapped.get("realmMappings") or () if role["name"] in roles]
+        if realm:
+            self.connection.request("DELETE", f"{path}/realm", json=realm)
+        for client_id, mapping in (mapped.get("clientMappings") or {}).items():
+            held = [
+                role for role in mapping["mappings"] if made.client_role(client_id, role["name"]) in roles
+            ]
+            if held:
+                self.connection.request("DELETE", f"{path}/clients/{mapping['id']}", json=held)

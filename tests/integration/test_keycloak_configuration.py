@@ -1,0 +1,351 @@
+"""``keycloak-config/`` applied to a real server: once, again, and after somebody tampered with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from fixtures.servers_keycloak import KeycloakRealm
+from quanheng.errors import UnreachableError
+from quanheng.keycloak.clients import close_configurator, open_configurator
+from quanheng.keycloak.configuration import apply_configuration, diff_configuration
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.keycloak.rest import CONFIGURATOR_CLIENT, SYNC_CLIENT, RestRealm
+from quanheng.model.ids import RoleName, Username
+from quanheng.model.realm import NewUser
+
+
+def send(realm: KeycloakRealm, method: str, tail: str, body: Any = None) -> Any:
+    """A request of the master realm's administrator."""
+    admin = realm.admin()
+    answer = admin.request(method, admin.realm_path(tail), json=body)
+    return answer.json() if answer.content else None
+
+
+def client_of(realm: KeycloakRealm, client_id: str) -> Any:
+    """A client, whole."""
+    return send(realm, "GET", f"/clients?clientId={client_id}")[0]
+
+
+def test_from_nothing(make_keycloak_realm: Callable[..., KeycloakRealm]) -> None:
+    """The realm is made and configured; the second time there is nothing to write."""
+    realm = make_keycloak_realm(configured=False)
+    admin = realm.admin()
+    assert [gap.found for gap in diff_configuration(admin, realm.desired)] == ["missing"]
+
+    apply_configuration(admin, realm.desired)
+    before = admin.counter.writes
+    again = apply_configuration(admin, realm.desired)
+
+    assert again == []
+    assert admin.counter.writes == before
+    assert diff_configuration(admin, realm.desired) == []
+
+
+def _put(tail: str, **change: Any) -> Callable[[KeycloakRealm], object]:
+    def tamper(realm: KeycloakRealm) -> None:
+        found = send(realm, "GET", tail)
+        for key, value in change.items():
+            found[key] = {**found[key], **value} if isinstance(value, dict) else value
+        send(realm, "PUT", tail, found)
+
+    return tamper
+
+
+def _put_client(client_id: str, **change: Any) -> Callable[[KeycloakRealm], object]:
+    return lambda realm: _put(f"/clients/{client_of(realm, client_id)['id']}", **change)(realm)
+
+
+def _drop_execution(realm: KeycloakRealm) -> None:
+    steps = send(realm, "GET", "/authentication/flows/quanheng-deny/executions")
+    send(realm, "DELETE", f"/authentication/executions/{steps[0]['id']}")
+
+
+def _grant_admin(realm: KeycloakRealm) -> None:
+    management = client_of(realm, "realm-management")["id"]
+    account = send(realm, "GET", f"/clients/{client_of(realm, SYNC_CLIENT)['id']}/service-account-user")["id"]
+    role = send(realm, "GET", f"/clients/{management}/roles/realm-admin")
+    send(realm, "POST", f"/users/{account}/role-mappings/clients/{management}", [role])
+
+
+def _widen_default_role(realm: KeycloakRealm) -> None:
+    name = f"default-roles-{realm.name}"
+    send(realm, "POST", f"/roles/{name}/composites", [send(realm, "GET", "/roles/post-operator")])
+
+
+def _widen_post_role(realm: KeycloakRealm) -> None:
+    send(realm, "POST", "/roles/post-operator/composites", [send(realm, "GET", "/roles/post-handler")])
+
+
+def _add_scope(realm: KeycloakRealm) -> None:
+    scopes = {scope["name"]: scope["id"] for scope in send(realm, "GET", "/client-scopes")}
+    client = client_of(realm, "quanheng-cli")["id"]
+    send(realm, "PUT", f"/clients/{client}/optional-client-scopes/{scopes['offline_access']}")
+
+
+def _add_default_group(realm: KeycloakRealm) -> None:
+    send(realm, "POST", "/groups", {"name": "人人加入"})
+    group = next(item for item in send(realm, "GET", "/groups") if item["name"] == "人人加入")
+    send(realm, "PUT", f"/default-groups/{group['id']}")
+
+
+TAMPERINGS: dict[str, Callable[[KeycloakRealm], object]] = {
+    "realm.bruteForceProtected": _put("", bruteForceProtected=False),
+    "realm.attributes.adminEventsExpiration": _put("", attributes={"adminEventsExpiration": "60"}),
+    "realm.adminEventsDetailsEnabled": _put("", adminEventsDetailsEnabled=True),
+    "realm.directGrantFlow": _put("", directGrantFlow="direct grant"),
+    "realm.browserFlow": _put("", browserFlow="browser"),
+    "user-profile.unmanagedAttributePolicy": _put("/users/profile", unmanagedAttributePolicy="ENABLED"),
+    "required-actions.idp_link.enabled": _put("/authentication/required-actions/idp_link", enabled=True),
+    "flows.quanheng-deny": _drop_execution,
+    "identity-providers.social-card.config.validateSignature": _put(
+        "/identity-provider/instances/social-card", config={"validateSignature": "false"}
+    ),
+    "roles.post-operator.description": _put("/roles/post-operator", description="改名"),
+    "roles.post-operator.composite": _widen_post_role,
+    "clients.quanheng-sync.attributes.jwks.string": _put_client(
+        SYNC_CLIENT, attributes={"jwks.string": '{"keys":[]}'}
+    ),
+    "clients.quanheng-sync.enabled": _put_client(SYNC_CLIENT, enabled=False),
+    "clients.quanheng-cli.redirectUris": _put_client("quanheng-cli", redirectUris=["https://evil.invalid/*"]),
+    "clients.quanheng-cli.attributes.pkce.code.challenge.method": _put_client(
+        "quanheng-cli", attributes={"pkce.code.challenge.method": ""}
+    ),
+    "clients.quanheng-cli.optionalClientScopes": _add_scope,
+    "clients.admin-cli.directAccessGrantsEnabled": _put_client("admin-cli", directAccessGrantsEnabled=True),
+    "clients.account.attributes.oauth2.device.authorization.grant.enabled": _put_client(
+        "account", attributes={"oauth2.device.authorization.grant.enabled": "true"}
+    ),
+    "clients.quanheng-sync.service_roles": _grant_admin,
+    "roles.default-roles.composites": _widen_default_role,
+    "default-groups./人人加入": _add_default_group,
+}
+
+
+@pytest.mark.parametrize("where", TAMPERINGS)
+def test_drift(keycloak_realm: KeycloakRealm, where: str) -> None:
+    """Whatever somebody changes by hand is named, and applying sets it right."""
+    TAMPERINGS[where](keycloak_realm)
+    admin = keycloak_realm.admin()
+
+    found = diff_configuration(admin, keycloak_realm.desired)
+
+    named = [gap.where.replace(f"default-roles-{keycloak_realm.name}", "default-roles") for gap in found]
+    assert named == [where]
+    apply_configuration(admin, keycloak_realm.desired)
+    assert diff_configuration(admin, keycloak_realm.desired) == []
+
+
+def test_foreign_client(keycloak_realm: KeycloakRealm) -> None:
+    """A client that is not ours and has direct grants on is reported and left alone."""
+    send(
+        keycloak_realm,
+        "POST",
+        "/clients",
+        {"clientId": "foreign", "publicClient": True, "directAccessGrantsEnabled": True},
+    )
+    admin = keycloak_realm.admin()
+
+    found = apply_configuration(admin, keycloak_realm.desired)
+
+    assert [(gap.where, gap.foreign) for gap in found] == [
+        ("clients.foreign.directAccessGrantsEnabled", True)
+    ]
+    assert client_of(keycloak_realm, "foreign")["directAccessGrantsEnabled"]
+
+
+def test_other_ways_in(keycloak_realm: KeycloakRealm) -> None:
+    """A foreign identity provider, a mapper on ours and user storage are reported and left alone."""
+    foreign = {"alias": "foreign", "providerId": "oidc", "enabled": True, "config": {}}
+    mapper = {
+        "name": "everybody an operator",
+        "identityProviderAlias": "social-card",
+        "identityProviderMapper": "oidc-hardcoded-role-idp-mapper",
+        "config": {"role": "post-operator"},
+    }
+    storage = {
+        "name": "other directory",
+        "providerId": "ldap",
+        "providerType": "org.keycloak.storage.UserStorageProvider",
+        "config": {
+            "connectionUrl": ["ldap://127.0.0.1:1"],
+            "usersDn": ["dc=x"],
+            "vendor": ["other"],
+            "enabled": ["false"],
+            "usernameLDAPAttribute": ["uid"],
+            "rdnLDAPAttribute": ["uid"],
+            "uuidLDAPAttribute": ["entryUUID"],
+            "userObjectClasses": ["person"],
+            "editMode": ["READ_ONLY"],
+        },
+    }
+    send(keycloak_realm, "POST", "/identity-provider/instances", foreign)
+    send(keycloak_realm, "POST", "/identity-provider/instances/social-card/mappers", mapper)
+    send(keycloak_realm, "POST", "/components", storage)
+    try:
+        found = apply_configuration(keycloak_realm.admin(), keycloak_realm.desired)
+        assert {(gap.where, gap.foreign) for gap in found} == {
+            ("identity-providers.foreign", True),
+            ("identity-providers.social-card.mappers.everybody an operator", True),
+            ("user-storage.other directory", True),
+        }
+    finally:
+        send(keycloak_realm, "DELETE", "/identity-provider/instances/foreign")
+        mappers = "/identity-provider/instances/social-card/mappers"
+        for item in send(keycloak_realm, "GET", mappers):
+            send(keycloak_realm, "DELETE", f"{mappers}/{item['id']}")
+        for item in send(keycloak_realm, "GET", "/components?type=org.keycloak.storage.UserStorageProvider"):
+            send(keycloak_realm, "DELETE", f"/components/{item['id']}")
+
+
+def test_left_to_the_operator(keycloak_realm: KeycloakRealm) -> None:
+    """What is only created stays as the operator set it: the card's addresses, foreign attributes."""
+    provider = "/identity-provider/instances/social-card"
+    _put(provider, enabled=True, config={"tokenUrl": "https://bridge.invalid/token"})(keycloak_realm)
+    _put("", attributes={"foreign": "kept"}, bruteForceProtected=False)(keycloak_realm)
+    try:
+        apply_configuration(keycloak_realm.admin(), keycloak_realm.desired)
+
+        found = send(keycloak_realm, "GET", provider)
+        assert (found["enabled"], found["config"]["tokenUrl"]) == (True, "https://bridge.invalid/token")
+        assert send(keycloak_realm, "GET", "")["attributes"]["foreign"] == "kept"
+    finally:
+        send(keycloak_realm, "DELETE", "")  # the next test gets a new one
+
+
+def test_configurator_can_apply(keycloak_realm: KeycloakRealm) -> None:
+    """The open configurator sees all differences and mends them, but gives nobody more than it holds."""
+    _put("", bruteForceProtected=False)(keycloak_realm)
+    configurator = keycloak_realm.client(CONFIGURATOR_CLIENT)
+
+    assert [gap.where for gap in apply_configuration(configurator, keycloak_realm.desired)] == [
+        "realm.bruteForceProtected"
+    ]
+    assert diff_configuration(configurator, keycloak_realm.desired) == []
+
+    management = client_of(keycloak_realm, "realm-management")["id"]
+    role = send(keycloak_realm, "GET", f"/clients/{management}/roles/realm-admin")
+    account = configurator.subject()
+    with pytest.raises(RealmRefusedError) as refused:
+        configurator.request(
+            "POST",
+            configurator.realm_path(f"/users/{account}/role-mappings/clients/{management}"),
+            json=[role],
+        )
+    assert refused.value.status == 403
+
+
+def test_configurator_is_closed_between_uses(keycloak_realm: KeycloakRealm) -> None:
+    """Closed, the configurator gets no token and its old ones are worthless; opening is told once."""
+    admin = keycloak_realm.admin()
+    configurator = keycloak_realm.client(CONFIGURATOR_CLIENT)
+    realm = RestRealm(keycloak_realm.client(SYNC_CLIENT), configurator)
+    assert realm.can_import
+
+    assert close_configurator(admin)
+    assert not close_configurator(admin)
+
+    with pytest.raises(UnreachableError):
+        configurator.get(configurator.realm_path("/clients"))
+    assert not RestRealm(
+        keycloak_realm.client(SYNC_CLIENT), keycloak_realm.client(CONFIGURATOR_CLIENT)
+    ).can_import
+    assert open_configurator(admin)
+    assert not open_configurator(admin)
+    assert diff_configuration(admin, keycloak_realm.desired) == []
+
+
+def test_least_privilege(keycloak_realm: KeycloakRealm) -> None:
+    """The daily client may not configure the realm, import, or make roles, groups' worth of power aside."""
+    sync = keycloak_realm.client(SYNC_CLIENT)
+    for method, tail, body in (
+        ("PUT", "", {"enabled": True}),
+        ("POST", "/partialImport", {"users": []}),
+        ("POST", "/roles", {"name": "x"}),
+        ("POST", "/clients", {"clientId": "x"}),
+        ("PUT", "/users/profile", {}),
+        ("POST", "/identity-provider/instances", {"alias": "x", "providerId": "oidc"}),
+        ("DELETE", "/admin-events", None),
+    ):
+        with pytest.raises(RealmRefusedError) as refused:
+            sync.request(method, sync.realm_path(tail), json=body)
+        assert refused.value.status == 403
+
+
+def test_hidden_clients_are_noticed(keycloak_realm: KeycloakRealm) -> None:
+    """Without view-clients Keycloak hides client roles: reading is refused, never taken as none."""
+    sync = client_of(keycloak_realm, SYNC_CLIENT)["id"]
+    account = send(keycloak_realm, "GET", f"/clients/{sync}/service-account-user")["id"]
+    management = client_of(keycloak_realm, "realm-management")["id"]
+    role = send(keycloak_realm, "GET", f"/clients/{management}/roles/view-clients")
+    send(keycloak_realm, "DELETE", f"/users/{account}/role-mappings/clients/{management}", [role])
+    realm = keycloak_realm.rest()
+
+    for read in (realm.read_roles, realm.read_groups, lambda: list(realm.sweep_users())):
+        with pytest.raises(RealmRefusedError) as refused:
+            read()
+        assert refused.value.status == 403
+
+
+def test_no_way_in_by_password_grant(keycloak_realm: KeycloakRealm) -> None:
+    """A user with a password gets no token by any grant that the realm should not have."""
+    realm = keycloak_realm.rest()
+    user = realm.create_user(
+        NewUser(
+            username=Username("sx0000001"),
+            enabled=True,
+            name="张三",
+            attributes={},
+            groups=frozenset(),
+            identities=frozenset(),
+        )
+    )
+    send(
+        keycloak_realm,
+        "PUT",
+        f"/users/{user}/reset-password",
+        {"type": "password", "value": "Long-enough-1", "temporary": False},
+    )
+    base = f"{keycloak_realm.server.url}/realms/{keycloak_realm.name}/protocol/openid-connect"
+    person = {"username": "sx0000001", "password": "Long-enough-1"}
+
+    for client in ("admin-cli", "account-console", "quanheng-cli"):
+        answer = requests.post(
+            f"{base}/token", data={"grant_type": "password", "client_id": client, **person}, timeout=30
+        )
+        assert answer.status_code in (400, 401)
+        assert "access_token" not in answer.text
+    for tail in ("auth/device", "ext/ciba/auth"):
+        answer = requests.post(f"{base}/{tail}", data={"client_id": "quanheng-cli"}, timeout=30)
+        assert "device_code" not in answer.text
+        assert "auth_req_id" not in answer.text
+    exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+    answer = requests.post(
+        f"{base}/token", data={"grant_type": exchange, "client_id": "quanheng-cli"}, timeout=30
+    )
+    assert answer.json()["error"] in ("unsupported_grant_type", "unauthorized_client", "invalid_client")
+
+
+def test_server_clients_have_no_secret(keycloak_realm: KeycloakRealm) -> None:
+    """Our service clients authenticate by key: Keycloak's own secret of the client opens nothing."""
+    client = client_of(keycloak_realm, SYNC_CLIENT)
+    base = f"{keycloak_realm.server.url}/realms/{keycloak_realm.name}/protocol/openid-connect"
+
+    answer = requests.post(
+        f"{base}/token",
+        data={
+            "grant_type": "client_credentials",
+            "client_id": SYNC_CLIENT,
+            "client_secret": client.get("secret", "x"),
+        },
+        timeout=30,
+    )
+
+    assert answer.json()["error"] in ("invalid_client", "unauthorized_client")
+    assert (
+        RoleName("offline_access")
+        not in keycloak_realm.rest().read_roles()[RoleName(f"default-roles-{keycloak_realm.name}")].composites
+    )
