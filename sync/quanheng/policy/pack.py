@@ -165,8 +165,8 @@ def lint(pack: Pack) -> list[str]:
     for subsystem in pack.permissions.subsystems:
         where = f"permissions.yaml: {subsystem.id}"
         faults += _doubled(f"{where}: permission id", [item.id for item in subsystem.permissions])
-        for item in subsystem.permissions:
-            faults += _unknown(f"{where}/{item.id}: posts", item.posts, posts)
+        for permission in subsystem.permissions:
+            faults += _unknown(f"{where}/{permission.id}: posts", permission.posts, posts)
     faults += _lint_rules(pack, posts, letters)
     for status in pack.statuses.statuses:
         if status.article:

@@ -39,7 +39,7 @@ class Units:
         """The unit and everything above it, topmost first. A broken or cyclic chain ends where it breaks."""
         chain = [unit]
         while (parent := chain[-1].parent) is not None:
-            above = self.by_code.get(parent)
+            above = self.resolve(parent)
             if above is None or above in chain:
                 break
             chain.append(above)

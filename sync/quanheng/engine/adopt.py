@@ -1,0 +1,101 @@
+"""Recognise our accounts in what Keycloak holds, and what people did to their switches. Pure.
+
+Decision 4: a disable in the console becomes a hold, an enable lifts only the console's own.
+Decision 9: a user is ours when we made it or adopted it; nothing else about it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+from quanheng.model.finding import Finding, FindingKind
+from quanheng.model.ids import KeycloakId, PersonId
+from quanheng.model.person import Hold, HoldKind, PersonRecord
+from quanheng.model.realm import ObservedRealm, RealmUser
+from quanheng.model.registry import AccountRecord, Registry, RegistryDelta
+
+CONSOLE: Final = "console"
+"""Origin of a hold that somebody set by switching the account off in the console."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """The registry with accounts and console holds as they are now."""
+
+    registry: Registry
+    holds_put: tuple[Hold, ...]
+    holds_lifted: tuple[tuple[PersonId, str], ...]
+    accounts: tuple[AccountRecord, ...]
+    findings: tuple[Finding, ...]
+
+    def extend(self, delta: RegistryDelta) -> RegistryDelta:
+        """The delta with what was learned by looking."""
+        return replace(delta, holds_put=self.holds_put, holds_lifted=self.holds_lifted, adopted=self.accounts)
+
+
+def adopt_accounts(registry: Registry, observed: ObservedRealm, *, today: date) -> Adopted:
+    """Match people to users: by the id we kept; failing that by what we wrote into it."""
+    # Neither alone proves anything (administrators edit attributes and link cards): both must agree.
+    by_card = {
+        (identity.subject, user.attributes.get("person_id")): user
+        for user in observed.users.values()
+        for identity in user.identities
+    }
+    accounts = dict(registry.accounts)
+    holds = {(hold.person, hold.kind): hold for hold in registry.holds}
+    put: list[Hold] = []
+    lifted: list[tuple[PersonId, str]] = []
+    findings: list[Finding] = []
+    for person in registry.persons.values():
+        user = _find(person, accounts.get(person.id), observed, by_card)
+        if user is None:
+            accounts.pop(person.id, None)
+            continue
+        account = accounts.get(person.id)
+        if account is None or account.keycloak_id != user.id:
+            account = AccountRecord(person=person.id, keycloak_id=user.id, enabled_written=user.enabled)
+        key = (person.id, HoldKind.FROZEN)
+        if account.enabled_written and not user.enabled:
+            if key not in holds:  # a freeze by form is not the console's to lift later
+                holds[key] = Hold(
+                    person=person.id,
+                    kind=HoldKind.FROZEN,
+                    since=today,
+                    reason="管理员在控制台停用",
+                    origin=CONSOLE,
+                )
+                put.append(holds[key])
+            account = replace(account, enabled_written=False)
+            findings.append(
+                Finding(
+                    kind=FindingKind.FROZEN_IN_CONSOLE,
+                    subject=str(person.username),
+                    detail="已在控制台停用，保持停用；在控制台启用即可解除",
+                )
+            )
+        elif user.enabled and not account.enabled_written and key in holds and holds[key].origin == CONSOLE:
+            del holds[key]
+            lifted.append((person.id, HoldKind.FROZEN))
+            account = replace(account, enabled_written=True)
+        accounts[person.id] = account
+    return Adopted(
+        registry=replace(registry, accounts=accounts, holds=tuple(holds.values())),
+        holds_put=tuple(put),
+        holds_lifted=tuple(lifted),
+        accounts=tuple(item for key, item in accounts.items() if registry.accounts.get(key) != item),
+        findings=tuple(findings),
+    )
+
+
+def _find(
+    person: PersonRecord,
+    account: AccountRecord | None,
+    observed: ObservedRealm,
+    by_card: Mapping[tuple[str, tuple[str, ...] | None], RealmUser],
+) -> RealmUser | None:
+    if account is not None and (user := observed.users.get(KeycloakId(account.keycloak_id))) is not None:
+        return user
+    return by_card.get((person.subject, (str(person.id),)))

@@ -1,0 +1,84 @@
+"""The changes that lead from what Keycloak holds to what it should hold. Pure.
+
+Decision 9: only what is ours is changed; foreign users and groups are reported. But a duty on a
+foreign user or a service account is always a violation, and our groups are ours to empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from quanheng.engine.comparison import Comparison
+from quanheng.engine.desired import Desired
+from quanheng.engine.diff_foreign import diff_foreign_user, report_shared_identities
+from quanheng.engine.diff_groups import diff_groups, diff_roles, match_groups
+from quanheng.engine.diff_users import create_user, diff_user
+from quanheng.engine.last_administrators import keep_last_administrators
+from quanheng.engine.trees import KEY
+from quanheng.model.change import Change
+from quanheng.model.finding import Finding
+from quanheng.model.ids import OrgCode, RoleName
+from quanheng.model.realm import ObservedRealm
+from quanheng.model.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What has to change, and what is only to be told."""
+
+    changes: tuple[Change, ...]
+    findings: tuple[Finding, ...]
+
+
+def build_difference(
+    desired: Desired,
+    observed: ObservedRealm,
+    registry: Registry,
+    *,
+    default_role: RoleName,
+    roots: Iterable[str],
+    recoded: Mapping[OrgCode, OrgCode] | None = None,
+) -> Difference:
+    """Compare. ``registry`` already knows which users are ours (:func:`adopt_accounts`)."""
+    work = Comparison(
+        desired=desired,
+        observed=observed,
+        registry=registry,
+        default_role=default_role,
+        roots=_roots(roots, observed),
+        recoded=recoded or {},
+        by_path={group.path: group.key for group in desired.groups.values()},
+        path_ids={group.path: group.id for group in observed.groups.values()},
+    )
+    match_groups(work)
+    diff_groups(work)
+    diff_roles(work)
+    ours = {account.keycloak_id: account.person for account in registry.accounts.values()}
+    for person, user in desired.users.items():
+        account = registry.accounts.get(person)
+        have = observed.users.get(account.keycloak_id) if account is not None else None
+        if have is not None:
+            diff_user(work, user, have)
+        elif user.create:
+            create_user(work, user)
+    for have in observed.users.values():
+        if have.id not in ours:
+            diff_foreign_user(work, have)
+    report_shared_identities(work)
+    keep_last_administrators(work)
+    return Difference(changes=tuple(work.changes), findings=tuple(work.findings))
+
+
+def _roots(names: Iterable[str], observed: ObservedRealm) -> frozenset[str]:
+    """Names of the tops of our trees, one that was renamed in the console among them."""
+    tops = {group.path[0]: group for group in observed.groups.values() if len(group.path) == 1}
+    known = set(names)
+    there = {key for name in known & tops.keys() for key in tops[name].attributes.get(KEY, ())}
+    renamed = {
+        name
+        for name, group in tops.items()
+        for key in group.attributes.get(KEY, ())[:1]
+        if key.startswith("root:") and key not in there
+    }
+    return frozenset(known | renamed)

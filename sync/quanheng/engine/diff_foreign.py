@@ -1,0 +1,60 @@
+"""Users that are not ours: reported and left alone, but taken out of our groups (decision 9). Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from quanheng.engine.comparison import Comparison, join, names
+from quanheng.model.change import ChangeKind
+from quanheng.model.finding import FindingKind
+from quanheng.model.realm import RealmUser
+
+
+def diff_foreign_user(work: Comparison, have: RealmUser) -> None:
+    """Report a user that is not ours; take it out of our groups, which are ours."""
+    groups = [(group, work.keys[group]) for group in sorted(have.groups) if group in work.keys]
+    roles = {role for group in work.desired.groups.values() for role in group.roles} & have.roles
+    if not have.service_account:
+        work.find(FindingKind.FOREIGN_USER, str(have.username), "不是由 quanheng 建立的账号，未作处理")
+    for group, key in groups:
+        path = join(work.observed.groups[group].path)
+        work.find(
+            FindingKind.DUTY_ON_FOREIGN_USER, str(have.username), f"外来账号属于 {path}", violation=True
+        )
+        work.add(
+            ChangeKind.REVOKE,
+            str(have.username),
+            "外来账号或服务账号不得持有岗位",
+            detail={"id": have.id, "group": group, "path": path, "key": key},
+        )
+    if roles:
+        held = "、".join(sorted(roles))
+        work.find(
+            FindingKind.DUTY_ON_FOREIGN_USER,
+            str(have.username),
+            f"外来账号持有 {held}",
+            violation=True,
+        )
+        work.add(
+            ChangeKind.ROLE_REMOVE,
+            str(have.username),
+            "外来账号或服务账号不得持有岗位角色",
+            detail={"id": have.id, "roles": names(roles)},
+        )
+
+
+def report_shared_identities(work: Comparison) -> None:
+    """Keycloak accepts one federated identity on two users: uniqueness is ours to keep."""
+    holders: dict[tuple[str, str], list[RealmUser]] = defaultdict(list)
+    for user in work.observed.users.values():
+        for identity in user.identities:
+            holders[identity.provider, identity.subject].append(user)
+    for users in holders.values():
+        if len(users) > 1:
+            holders_of_it = "、".join(sorted(str(user.username) for user in users))
+            work.find(
+                FindingKind.DUPLICATE_IDENTITY,
+                holders_of_it,
+                "同一外部身份关联了多个账号：请先停用再核实",
+                violation=True,
+            )

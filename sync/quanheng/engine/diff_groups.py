@@ -1,0 +1,175 @@
+"""Groups: which is which, what is missing, renamed, moved, too much, or gone. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from quanheng.engine.comparison import RETIRED, Comparison, join, names, plain
+from quanheng.engine.desired import DesiredGroup
+from quanheng.engine.trees import KEY
+from quanheng.model.change import ChangeKind, Json
+from quanheng.model.finding import FindingKind
+from quanheng.model.ids import OrgCode
+from quanheng.model.realm import RealmGroup
+
+
+def match_groups(work: Comparison) -> None:
+    """Which observed group is which desired one: by the key we wrote, failing that by its path."""
+    keyed = _keyed(work)
+    by_path = {group.path: group for group in work.observed.groups.values()}
+    predecessors = {new: old for old, new in work.recoded.items()}
+    for key, want in work.desired.groups.items():
+        found = keyed.get(key) or keyed.get(_recoded_from(key, predecessors)) or by_path.get(want.path)
+        if found is not None and found.id not in work.keys:
+            work.ids[key], work.keys[found.id] = found.id, key
+    for key, group in keyed.items():
+        if group.id not in work.keys:
+            work.ids.setdefault(key, group.id)
+            work.keys[group.id] = key
+
+
+def _keyed(work: Comparison) -> dict[str, RealmGroup]:
+    """Groups of our trees by key. Of several with one key, the one at its place is ours, then the highest."""
+    candidates: dict[str, list[RealmGroup]] = defaultdict(list)
+    for group in sorted(work.observed.groups.values(), key=lambda item: (len(item.path), item.path)):
+        if group.path[0] in work.roots:
+            for key in group.attributes.get(KEY, ())[:1]:
+                candidates[key].append(group)
+    keyed: dict[str, RealmGroup] = {}
+    for key, groups in candidates.items():
+        want = work.desired.groups.get(key)
+        ours = next((group for group in groups if want is not None and group.path == want.path), groups[0])
+        keyed[key] = ours
+        for group in groups:
+            if group is not ours:
+                work.find(
+                    FindingKind.FOREIGN_GROUP,
+                    join(group.path),
+                    "标识与另一组重复，未作处理",
+                    violation=True,
+                )
+    return keyed
+
+
+def _recoded_from(key: str, predecessors: Mapping[OrgCode, OrgCode]) -> str:
+    """The key that the same group had under the unit's old code; empty when there was none."""
+    word, _, rest = key.partition(":")
+    code, mark, post = rest.partition(":")
+    old = predecessors.get(OrgCode(code)) if word != "qual" else None
+    return f"{word}:{old}{mark}{post}" if old is not None else ""
+
+
+def diff_groups(work: Comparison) -> None:
+    """Create what is missing, mend what differs, retire what is gone, report what is not ours."""
+    for key, want in work.desired.groups.items():
+        have = work.observed.groups.get(work.ids[key]) if key in work.ids else None
+        if have is None:
+            work.add(
+                ChangeKind.GROUP_CREATE,
+                join(want.path),
+                "组织机构或岗位需要此组",
+                detail={
+                    "key": key,
+                    "path": list(want.path),
+                    **_parent(work, want),
+                    "attributes": plain(want.attributes),
+                    "roles": names(want.roles),
+                },
+            )
+        else:
+            _diff_group(work, want, have)
+    for group in work.observed.groups.values():
+        if group.path[0] not in work.roots:
+            continue
+        known = work.keys.get(group.id)
+        if known is None:
+            carries = bool(group.roles)
+            detail = "不是由 quanheng 建立的组，未作处理" + ("；它带有角色" if carries else "")
+            work.find(FindingKind.FOREIGN_GROUP, join(group.path), detail, violation=carries)
+        elif known not in work.desired.groups:
+            _retire(work, known, group)
+
+
+def _diff_group(work: Comparison, want: DesiredGroup, have: RealmGroup) -> None:
+    subject = join(have.path)
+    # A foreign attribute on our group is left; ours are set.
+    attributes = {name: value for name, value in have.attributes.items() if name != RETIRED}
+    attributes.update(want.attributes)
+    if have.path[-1] != want.path[-1] or dict(have.attributes) != attributes:
+        work.add(
+            ChangeKind.GROUP_UPDATE,
+            subject,
+            "名称或属性与应有的不同",
+            detail={"id": have.id, "name": want.path[-1], "attributes": plain(attributes)},
+        )
+    if len(want.path) > 1 and _parent_key(work, have) != work.by_path[want.path[:-1]]:
+        work.add(
+            ChangeKind.GROUP_MOVE,
+            subject,
+            "上级与应有的不同",
+            detail={"id": have.id, **_parent(work, want)},
+        )
+    if surplus := have.roles - want.roles:
+        work.add(
+            ChangeKind.GROUP_ROLE_REMOVE,
+            subject,
+            "组带有不应有的角色",
+            detail={"id": have.id, "roles": names(surplus)},
+        )
+    if missing := want.roles - have.roles:
+        work.add(
+            ChangeKind.GROUP_ROLE_ADD,
+            subject,
+            "组缺少应有的角色",
+            detail={"id": have.id, "roles": names(missing)},
+        )
+
+
+def _parent(work: Comparison, want: DesiredGroup) -> dict[str, Json]:
+    """What a group lies under, empty for a root."""
+    above = want.path[:-1]
+    return work.named(work.by_path[above], as_key="parent", as_id="parent_id") if above else {}
+
+
+def _parent_key(work: Comparison, group: RealmGroup) -> str | None:
+    parent = work.path_ids.get(group.path[:-1])
+    return work.keys.get(parent) if parent is not None else None
+
+
+def _retire(work: Comparison, key: str, group: RealmGroup) -> None:
+    if group.roles:
+        work.add(
+            ChangeKind.GROUP_ROLE_REMOVE,
+            join(group.path),
+            "机构已撤销",
+            detail={"id": group.id, "roles": names(group.roles)},
+        )
+    if RETIRED not in group.attributes:
+        attributes: dict[str, Json] = {**plain(group.attributes), RETIRED: ["true"]}
+        work.add(
+            ChangeKind.GROUP_RETIRE,
+            join(group.path),
+            "机构已撤销：清空并保留",
+            detail={"id": group.id, "key": key, "name": group.path[-1], "attributes": attributes},
+        )
+
+
+def diff_roles(work: Comparison) -> None:
+    """Report roles of posts that are missing or carry others: only the configurator may mend them."""
+    for name in sorted({name for group in work.desired.groups.values() for name in group.roles}):
+        role = work.observed.roles.get(name)
+        if role is None:
+            work.find(
+                FindingKind.FOREIGN_ROLE,
+                str(name),
+                "岗位角色不存在：请运行 quanheng realm apply",
+                violation=True,
+            )
+        elif role.composites:
+            work.find(
+                FindingKind.FOREIGN_ROLE,
+                str(name),
+                f"岗位角色含有其他角色 {'、'.join(sorted(role.composites))}：请运行 quanheng realm apply",
+                violation=True,
+            )

@@ -1,0 +1,380 @@
+"""Lay new readings over the registry: who is who, what each source claims now. Pure.
+
+Decisions 2, 5, 7 and 16: a person is found by the keyed index of the document; a quarantined row
+counts as present; absence counts only in a complete, believable snapshot and after the pack's grace;
+a changed ID number and a staff number that moves to somebody else wait for a second person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from quanheng.clock import day_in_china
+from quanheng.model.finding import Finding, FindingKind
+from quanheng.model.ids import OrgCode, PersonId, SourceId, StaffNo, Username
+from quanheng.model.person import (
+    Claim,
+    PersonRecord,
+    Proposal,
+    ProposalKind,
+    ProposalState,
+)
+from quanheng.model.registry import ClaimKey, PersonSecrets, Registry, RegistryDelta, claim_key
+from quanheng.model.sensitive import Sensitive
+from quanheng.model.staff import Declaration, Document, Mode, OrgUnit, Reading, StaffRow
+from quanheng.policy.pack import Pack
+from quanheng.policy.units import in_scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedReading:
+    """A reading that may be believed, and how far."""
+
+    reading: Reading
+    absence_scope: tuple[OrgCode, ...]
+    """Where somebody whom it does not name is missing; nowhere for a delta or a shrunken snapshot."""
+    remembered: Declaration
+    """What the next reading of this source is compared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Where new identities come from; tests give a counting one."""
+
+    document_index: Callable[[Document], str]
+    phone_index: Callable[[Sensitive], str]
+    new_id: Callable[[], str]
+    """32 random hex digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The registry as it would be, and the delta that makes it so."""
+
+    registry: Registry
+    delta: RegistryDelta
+    findings: tuple[Finding, ...]
+
+
+@dataclass
+class _State:
+    """The registry while it is being merged."""
+
+    persons: dict[PersonId, PersonRecord]
+    claims: dict[ClaimKey, Claim]
+    units: dict[OrgCode, OrgUnit]
+    next_serial: int
+    secrets: dict[PersonId, PersonSecrets] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    named: set[PersonId] = field(default_factory=set)
+    """People whose name, phone and staff number a source of higher precedence has set already."""
+
+
+def merge(
+    registry: Registry,
+    accepted: Sequence[AcceptedReading],
+    *,
+    pack: Pack,
+    issuer: Issuer,
+    taken: Collection[Username],
+) -> Merged:
+    """Lay ``accepted`` readings, in order of precedence, over ``registry``.
+
+    ``taken`` are user names that exist in the realm: none of them is issued, ours or foreign.
+    """
+    state = _State(
+        persons=dict(registry.persons),
+        claims=dict(registry.claims),
+        units=dict(registry.units),
+        next_serial=registry.next_serial,
+    )
+    by_document = {person.document_index: person.id for person in registry.persons.values()}
+    by_staff_no: dict[StaffNo, PersonId] = {
+        person.staff_no: person.id for person in registry.persons.values()
+    }
+    for item in accepted:
+        _merge_units(state, item)
+        people, disputed = _identify(
+            state, registry, item.reading, issuer, by_document, by_staff_no, pack, taken
+        )
+        present = _present(item.reading, issuer, by_document, by_staff_no) | disputed
+        _replace_claims(state, item, people, present, pack)
+    return _finish(registry, state, accepted)
+
+
+def _merge_units(state: _State, item: AcceptedReading) -> None:
+    units = item.reading.units
+    if units is None:
+        return
+    declaration = item.reading.declaration
+    new = {unit.code: unit for unit in units}
+    if new:
+        doubtful = _doubtful(item.reading)
+        above = _upwards((unit.parent for unit in units if unit.parent is not None), state.units)
+        for code, unit in list(state.units.items()):
+            ours = unit.origin.source == declaration.source
+            if not ours or code in new or not in_scope(code, item.absence_scope):
+                continue
+            if code not in above and not {None, code[:6]} & doubtful:
+                del state.units[code]
+    state.units.update(new)
+
+
+def _upwards(codes: Iterable[OrgCode], units: Mapping[OrgCode, OrgUnit]) -> set[OrgCode]:
+    """These units and everything above them: what others lie under is there."""
+    found: set[OrgCode] = set()
+    for start in codes:
+        code: OrgCode | None = start
+        while code is not None and code not in found:
+            found.add(code)
+            code = units[code].parent if code in units else None
+    return found
+
+
+def _doubtful(reading: Reading) -> set[OrgCode | None]:
+    """Counties of rows that do not even say whose they are: each may be any of its county, or of all."""
+    return {row.county for row in reading.rejected if row.staff_no is None and row.document is None}
+
+
+def _identify(
+    state: _State,
+    registry: Registry,
+    reading: Reading,
+    issuer: Issuer,
+    by_document: dict[str, PersonId],
+    by_staff_no: dict[StaffNo, PersonId],
+    pack: Pack,
+    taken: Collection[Username],
+) -> tuple[dict[PersonId, list[StaffRow]], set[PersonId]]:
+    """Find or make the person of each row. Returns rows per person, and people whose row is disputed."""
+    people: dict[PersonId, list[StaffRow]] = defaultdict(list)
+    disputed: set[PersonId] = set()
+    indexes: dict[Document, str] = {}
+    for row in reading.rows:
+        index = indexes.get(row.document)
+        if index is None:
+            index = indexes[row.document] = issuer.document_index(row.document)
+        known = by_document.get(index)
+        holder = by_staff_no.get(row.staff_no)
+        if holder is not None and holder != known:
+            kind = (
+                ProposalKind.DOCUMENT_CHANGED
+                if known is None and state.persons[holder].name == row.name
+                else ProposalKind.STAFF_NO_MOVED
+            )
+            proposal = _dispute(kind, row, index, state.persons[holder])
+            decided = registry.proposals.get(proposal.key)
+            if decided is None or decided.state is not ProposalState.APPROVED:
+                state.proposals[proposal.key] = proposal
+                disputed |= {holder} | ({known} if known is not None else set())
+                continue
+            state.proposals[proposal.key] = decided
+            if kind is ProposalKind.DOCUMENT_CHANGED:
+                known = holder
+                old = state.persons[holder]
+                by_document.pop(old.document_index, None)
+                by_document[index] = holder
+                state.persons[holder] = replace(old, document_index=index)
+        if known is None:
+            known = _new_person(state, row, index, issuer, pack, taken)
+            by_document[index] = known
+        by_staff_no[row.staff_no] = known
+        people[known].append(row)
+    for person, rows in people.items():
+        row = min(rows, key=lambda row: (row.staff_no, row.phone.reveal()))  # whatever the rows' order
+        if person not in state.named:
+            state.named.add(person)
+            _update_person(state, person, row, issuer)
+        elif state.persons[person].name != row.name:
+            state.findings.append(
+                Finding(
+                    kind=FindingKind.SOURCES_DISAGREE,
+                    subject=str(row.staff_no),
+                    detail=f"姓名在各来源不一致（{row.origin}），以优先来源为准",
+                )
+            )
+    return people, disputed
+
+
+def _new_person(
+    state: _State, row: StaffRow, index: str, issuer: Issuer, pack: Pack, taken: Collection[Username]
+) -> PersonId:
+    while (username := Username(pack.username(state.next_serial))) in taken:
+        state.next_serial += 1
+    person = PersonId(issuer.new_id())
+    state.persons[person] = PersonRecord(
+        id=person,
+        username=username,
+        serial=state.next_serial,
+        subject=issuer.new_id(),
+        document_index=index,
+        phone_index="",
+        name=row.name,
+        staff_no=row.staff_no,
+    )
+    state.next_serial += 1
+    return person
+
+
+def _update_person(state: _State, person: PersonId, row: StaffRow, issuer: Issuer) -> None:
+    old = state.persons[person]
+    new = replace(old, name=row.name, staff_no=row.staff_no, phone_index=issuer.phone_index(row.phone))
+    state.persons[person] = new
+    state.secrets[person] = PersonSecrets(
+        document_kind=row.document.kind,
+        document_number=row.document.number.reveal(),
+        phone=row.phone.reveal(),
+    )
+
+
+def proposal_key(*parts: str) -> str:
+    """The same thing proposed twice has the same key. ``parts`` hold indexes, never numbers."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def _dispute(kind: ProposalKind, row: StaffRow, index: str, holder: PersonRecord) -> Proposal:
+    if kind is ProposalKind.DOCUMENT_CHANGED:
+        summary = f"人员编号 {row.staff_no} 的证件号码与登记的不同，姓名相同：请核实是否证件变更"
+    else:
+        summary = f"人员编号 {row.staff_no} 原属另一人，现报送为不同的人：请核实编号是否重新发放"
+    return Proposal(
+        key=proposal_key(kind, holder.document_index, index, row.staff_no),
+        kind=kind,
+        subject=str(row.staff_no),
+        summary=summary,
+        area=OrgCode(row.org[:6]),
+        post=None,
+        origin=str(row.origin),
+        proposer=f"source:{row.origin.source}",
+    )
+
+
+def _present(
+    reading: Reading,
+    issuer: Issuer,
+    by_document: Mapping[str, PersonId],
+    by_staff_no: Mapping[StaffNo, PersonId],
+) -> set[PersonId]:
+    """People of quarantined rows, as far as the rows say who they are."""
+    found: set[PersonId] = set()
+    for row in reading.rejected:
+        if row.document is not None:
+            person = by_document.get(issuer.document_index(row.document))
+            if person is not None:
+                found.add(person)
+        if row.staff_no is not None and (holder := by_staff_no.get(row.staff_no)) is not None:
+            found.add(holder)
+    return found
+
+
+def _replace_claims(
+    state: _State,
+    item: AcceptedReading,
+    people: Mapping[PersonId, Sequence[StaffRow]],
+    quarantined: Collection[PersonId],
+    pack: Pack,
+) -> None:
+    declaration = item.reading.declaration
+    source, today = declaration.source, day_in_china(declaration.as_of)
+    old: dict[PersonId, list[Claim]] = defaultdict(list)
+    for claim in state.claims.values():
+        if claim.source == source:
+            old[claim.person].append(claim)
+    for person, rows in people.items():
+        new = {claim_key(claim): claim for claim in (_claim(source, person, row) for row in rows)}
+        if declaration.mode is Mode.SNAPSHOT:
+            for claim in old.get(person, ()):
+                key = claim_key(claim)
+                if key in new or not in_scope(claim.org, declaration.scope):
+                    continue
+                if person in quarantined:
+                    state.claims[key] = replace(claim, quarantined=True)
+                elif in_scope(claim.org, item.absence_scope):
+                    del state.claims[key]
+        state.claims.update(new)
+    doubtful = _doubtful(item.reading)
+    for person, claims in old.items():
+        if person in people:
+            continue
+        for claim in claims:
+            if not in_scope(claim.org, declaration.scope):
+                continue
+            key = claim_key(claim)
+            if person in quarantined:
+                state.claims[key] = replace(claim, quarantined=True, missing_since=None)
+            elif not in_scope(claim.org, item.absence_scope) or {None, claim.org[:6]} & doubtful:
+                continue
+            elif claim.missing_since is None and pack.info.absence_grace_days > 0:
+                state.claims[key] = replace(claim, missing_since=today)
+            elif (today - (claim.missing_since or today)).days >= pack.info.absence_grace_days:
+                del state.claims[key]
+
+
+def _claim(source: SourceId, person: PersonId, row: StaffRow) -> Claim:
+    return Claim(
+        source=source,
+        person=person,
+        org=row.org,
+        post=row.post,
+        employment=row.employment,
+        status=row.status,
+        status_from=row.status_from,
+        status_to=row.status_to,
+        post_start=row.post_start,
+        origin=row.origin,
+    )
+
+
+def _finish(registry: Registry, state: _State, accepted: Iterable[AcceptedReading]) -> Merged:
+    read = {item.reading.declaration.source for item in accepted}
+    persons = tuple(person for key, person in state.persons.items() if registry.persons.get(key) != person)
+    changed = {person.id for person in persons}
+    proposals = dict(registry.proposals)
+    for key, proposal in registry.proposals.items():
+        disputed = proposal.kind in (ProposalKind.DOCUMENT_CHANGED, ProposalKind.STAFF_NO_MOVED)
+        told = proposal.proposer.removeprefix("source:") in read
+        if disputed and told and proposal.state is ProposalState.OPEN and key not in state.proposals:
+            proposals[key] = replace(proposal, state=ProposalState.WITHDRAWN)
+    for key, proposal in state.proposals.items():
+        if key not in proposals or proposals[key].state is ProposalState.WITHDRAWN:
+            proposals[key] = proposal
+    sources = {item.reading.declaration.source: item.remembered for item in accepted}
+    merged = replace(
+        registry,
+        persons=state.persons,
+        claims=state.claims,
+        units=state.units,
+        proposals=proposals,
+        sources={**registry.sources, **sources},
+        next_serial=state.next_serial,
+    )
+    delta = RegistryDelta(
+        persons=persons,
+        secrets={key: value for key, value in state.secrets.items() if key in changed},
+        claims_put=tuple(c for key, c in state.claims.items() if _moved(c, registry.claims.get(key))),
+        claims_ended=tuple(key for key in registry.claims if key not in state.claims),
+        units_put=tuple(u for code, u in state.units.items() if _reorganised(u, registry.units.get(code))),
+        units_gone=tuple(code for code in registry.units if code not in state.units),
+        sources=tuple(item for key, item in sources.items() if _news(item, registry.sources.get(key))),
+        proposals=tuple(item for key, item in proposals.items() if registry.proposals.get(key) != item),
+        next_serial=state.next_serial,
+    )
+    return Merged(registry=merged, delta=delta, findings=tuple(state.findings))
+
+
+def _news(new: Declaration, old: Declaration | None) -> bool:
+    # A live directory is read again and again: the time alone is no news.
+    return old is None or replace(new, as_of=old.as_of) != old
+
+
+def _moved(new: Claim, old: Claim | None) -> bool:
+    # A line inserted at the top of a feed shifts every row's number: that alone is no news either.
+    return old is None or replace(new, origin=old.origin) != old
+
+
+def _reorganised(new: OrgUnit, old: OrgUnit | None) -> bool:
+    return old is None or replace(new, origin=old.origin) != old

@@ -1,0 +1,185 @@
+"""A second person decides: who may, and what it changes (decisions 5 and 15)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+
+from quanheng.engine.merge import proposal_key
+from quanheng.engine.offices import was_given_office
+from quanheng.engine.trees import Trees
+from quanheng.errors import RefusedError
+from quanheng.keycloak.login import AuthenticatedPerson
+from quanheng.ledger.chain import Ledger
+from quanheng.ledger.entry import Entry
+from quanheng.model.ids import OrgCode, PostId, Username
+from quanheng.model.person import PersonRecord, Proposal, ProposalKind, ProposalState
+from quanheng.model.registry import Registry
+from quanheng.operations.context import Context
+from quanheng.operations.planning import units_of
+from quanheng.operations.synchronise import hold_lease
+from quanheng.operations.trust import read_trusted, sign_approvals
+from quanheng.policy.units import Units
+from quanheng.store import tables
+from quanheng.store.plans import approve_plan
+from quanheng.store.registry import proposal_of, put_proposals, raise_revision
+
+
+def read_proposals(context: Context, *, all_states: bool = False) -> tuple[Proposal, ...]:
+    """Proposals that wait for a decision, or all of them; oldest first."""
+    table = tables.proposal
+    query = select(table).order_by(table.c.created_at, table.c.key)
+    if not all_states:
+        query = query.where(table.c.state == ProposalState.OPEN)
+    with context.database.reading() as connection:
+        return tuple(proposal_of(row) for row in connection.execute(query))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """A post that the approver holds in an area."""
+
+    post: str
+    area: OrgCode
+
+
+def decide(
+    context: Context, keys: Sequence[str], person: AuthenticatedPerson, *, approve: bool
+) -> tuple[Proposal, ...]:
+    """Approve or reject proposals as a person who has proved who it is.
+
+    All or none: raises :class:`RefusedError` when one is unknown, decided already, or not this
+    person's to decide. Whoever is concerned, or made the plan, never decides.
+    """
+    now = context.clock()
+    with hold_lease(context) as lease, context.database.transaction() as connection:
+        lease.assert_held(connection)
+        registry = read_trusted(connection, context.keyring).registry
+        units = units_of(context, registry, {})
+        approver = _record(registry, person.username)
+        seats = [
+            seat
+            for seat in _seats(context, units, person)
+            if was_given_office(registry.proposals, approver.id, seat.area, PostId(seat.post))
+        ]
+        decided = []
+        for key in keys:
+            proposal = _find(registry, key)
+            _require_unconcerned(registry, proposal, approver)
+            _require_entitled(context, units, proposal, approver, seats)
+            state = ProposalState.APPROVED if approve else ProposalState.REJECTED
+            decided.append(replace(proposal, state=state, decided_by=approver.username, decided_at=now))
+        put_proposals(connection, sign_approvals(context.keyring, decided), now)
+        for proposal in decided:
+            if proposal.kind is ProposalKind.UNSAFE_PLAN and approve:
+                approve_plan(connection, proposal.subject, approver.username, now)
+        if any(proposal.kind is not ProposalKind.UNSAFE_PLAN for proposal in decided):
+            raise_revision(connection)
+        Ledger(connection, context.keyring, context.clock).append(
+            [
+                Entry(
+                    kind="proposal_approved" if approve else "proposal_rejected",
+                    body={
+                        "key": proposal.key,
+                        "kind": proposal.kind,
+                        "subject": proposal.subject,
+                        "area": proposal.area,
+                        "post": proposal.post,
+                        "by": approver.username,
+                    },
+                )
+                for proposal in decided
+            ]
+        )
+        return tuple(decided)
+
+
+def _record(registry: Registry, username: Username) -> PersonRecord:
+    for person in registry.persons.values():
+        if person.username == username:
+            return person
+    raise RefusedError(
+        f"{username} is not a person of this realm's registry", remedy="log in as one of the administrators"
+    )
+
+
+def _seats(context: Context, units: Units, person: AuthenticatedPerson) -> tuple[_Seat, ...]:
+    """The administrators' groups that Keycloak has the person in now, read live.
+
+    A group is known by its whole path, which is unique; anybody with a group could write our key into it.
+    """
+    trees = Trees(context.pack, units)
+    places = {
+        trees.administrator_path(area, post): _Seat(post.id, area.code)
+        for area in units
+        for post in context.pack.posts.posts
+        if post.kind == "administrator"
+    }
+    user = context.realm.find_user(person.username)
+    if user is None or not user.enabled or str(user.id) != person.subject:
+        raise RefusedError(f"{person.username} is not an enabled account", remedy="log in again")
+    groups = [context.realm.read_group(identifier) for identifier in sorted(user.groups)]
+    return tuple(places[group.path] for group in groups if group is not None and group.path in places)
+
+
+def _find(registry: Registry, key: str) -> Proposal:
+    found = [item for item in registry.proposals.values() if len(key) >= 8 and item.key.startswith(key)]
+    found += [
+        item
+        for item in registry.proposals.values()
+        if item.kind is ProposalKind.UNSAFE_PLAN and len(key) >= 8 and item.subject.startswith(key)
+    ]
+    if len(found) != 1:
+        raise RefusedError(
+            f"no single proposal is called {key}", remedy="copy its key from 'quanheng proposals'"
+        )
+    if found[0].state is not ProposalState.OPEN:
+        raise RefusedError(
+            f"proposal {key} is {found[0].state} already", remedy="look at 'quanheng proposals --all'"
+        )
+    return found[0]
+
+
+def _refuse(approver: PersonRecord, proposal: Proposal, why: str, remedy: str) -> RefusedError:
+    return RefusedError(f"{approver.username} may not decide {proposal.key[:12]}: {why}", remedy=remedy)
+
+
+def _require_unconcerned(registry: Registry, proposal: Proposal, approver: PersonRecord) -> None:
+    """Refuse whom the proposal is about, by person and not only by the staff number of the moment."""
+    remedy = "have another administrator decide"
+    if proposal.proposer == f"realm:{approver.username}":
+        raise _refuse(approver, proposal, "the same person made it", remedy)
+    about = {proposal_key(proposal.kind, approver.id, str(proposal.post), str(proposal.area))}
+    if proposal.kind in (ProposalKind.DOCUMENT_CHANGED, ProposalKind.STAFF_NO_MOVED):
+        mine = approver.document_index
+        for other in registry.persons.values():
+            about.add(proposal_key(proposal.kind, other.document_index, mine, proposal.subject))
+    if proposal.subject == approver.staff_no or proposal.key in about:
+        raise _refuse(approver, proposal, "it concerns the same person", remedy)
+
+
+def _require_entitled(
+    context: Context, units: Units, proposal: Proposal, approver: PersonRecord, seats: Sequence[_Seat]
+) -> None:
+    def refuse(why: str, remedy: str) -> RefusedError:
+        return _refuse(approver, proposal, why, remedy)
+
+    root = OrgCode(context.pack.info.root[0])
+    if proposal.kind is ProposalKind.UNSAFE_PLAN:
+        if not any(seat.area == root for seat in seats):
+            raise refuse("only administrators of the province approve unsafe plans", "ask one of them")
+        return
+    post = context.pack.post_by_id.get(proposal.post) if proposal.post is not None else None
+    entitled = (
+        set(post.approved_by)
+        if post is not None
+        else {item.id for item in context.pack.posts.posts if item.kind == "administrator"}
+    )
+    unit = units.resolve(proposal.area) if proposal.area is not None else None
+    above = {item.code for item in units.lineage(unit)} if unit is not None else {root}
+    if post is not None and post.kind == "administrator" and proposal.area != root:
+        above.discard(proposal.area or root)  # nobody makes a counterpart (S4): the level above does
+    if not any(seat.post in entitled and seat.area in above for seat in seats):
+        raise refuse("it is another area's or another kind of administrator's", "ask the level above")

@@ -1,0 +1,202 @@
+"""``quanheng run``: the same operations, by the clock, until somebody says stop.
+
+One thread does the jobs, one after the other; a second one keeps the heartbeat while a job runs. The
+lease is taken by each job and given back by it, so that a command may be typed between two of them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+import schedule
+
+from quanheng.clock import Clock
+from quanheng.config import ScheduleSettings
+from quanheng.errors import LeaseHeldError, QuanhengError, UnsafePlanError
+from quanheng.logs import get_logger, redact_text
+from quanheng.operations.anchoring import anchor_ledger
+from quanheng.operations.check import check_observed
+from quanheng.operations.context import Context
+from quanheng.operations.heartbeat import Heartbeat, State, write_heartbeat
+from quanheng.operations.realm import read_drift
+from quanheng.operations.refresh import sweep
+from quanheng.operations.synchronise import hold_lease, synchronise
+
+HEARTBEAT_SECONDS: Final = 30.0
+"""How often the heartbeat is written while nothing changes."""
+_LONGEST_NAP: Final = 60.0
+"""Seconds after which the clock is looked at again: it may have been set, or the machine been asleep."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that the daemon does by the clock."""
+
+    name: str
+    run: Callable[[Context], str]
+    """Does it with a context of its own; returns one line for log and heartbeat."""
+
+
+class Daemon:
+    """Runs jobs until it is stopped."""
+
+    def __init__(
+        self,
+        new_context: Callable[[], Context],
+        settings: ScheduleSettings,
+        clock: Clock,
+        *,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._new_context = new_context
+        self._settings = settings
+        self._clock = clock
+        self._heartbeat_seconds = heartbeat_seconds
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._beat = Heartbeat(at=clock(), pid=os.getpid(), state="starting")
+        self._told: set[str] = set()
+        """Digests of unsafe plans that were spoken of."""
+
+    def stop(self) -> None:
+        """Have :meth:`run` finish the job under way and return. From another thread, not a signal handler:
+        that could come while this very event is locked."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Do every job when its time comes; the first sync at once. Returns after :meth:`stop`."""
+        plan = self.build_schedule()
+        keeper = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
+        keeper.start()
+        log.info("daemon started", every_minutes=self._settings.sync_minutes)
+        self.do(SYNC)
+        while not self._stopping.is_set():
+            plan.run_pending()
+            idle = plan.idle_seconds
+            self._stopping.wait(min(_LONGEST_NAP, max(0.0, idle or 0.0)))
+        self._say("stopped")
+        keeper.join()
+        log.info("daemon stopped")
+
+    def do(self, job: Job) -> None:
+        """Do one job now. Nothing that goes wrong in it ends the daemon: the next run tries again."""
+        if self._stopping.is_set():
+            return
+        self._say("working", job=job.name, result=None, message="")
+        try:
+            with self._new_context() as context:
+                message, result = job.run(context), "ok"
+            log.info("job done", job=job.name, outcome=message)
+        except LeaseHeldError as error:
+            message, result = str(error), type(error).__name__
+            log.warning("another process writes to this realm; next time", job=job.name, holder=message)
+        except UnsafePlanError as error:
+            message, result = str(error), type(error).__name__
+            self._tell_unsafe(job, message)
+        except QuanhengError as error:
+            message, result = str(error), type(error).__name__
+            log.error("job failed; next time again", job=job.name, kind=result, problem=message)  # noqa: TRY400 -- expected
+        except Exception as error:
+            # The text of a fault that nobody expected may hold anything.
+            message, result = "an unexpected fault; see the log", type(error).__name__
+            log.exception("job failed unexpectedly; next time again", job=job.name, kind=result)
+        self._say("idle", job=job.name, result=result, message=redact_text(message), finished=self._clock())
+
+    def build_schedule(self) -> Any:
+        """When each job is due. 'schedule' counts in the zone of the process."""
+        plan = schedule.Scheduler()
+        plan.every(self._settings.sync_minutes).minutes.do(self.do, SYNC)
+        plan.every().day.at(self._settings.sweep_at).do(self.do, SWEEP)
+        plan.every().day.at(self._settings.anchor_at).do(self.do, ANCHOR)
+        return plan
+
+    def _tell_unsafe(self, job: Job, message: str) -> None:
+        """Loudly once per plan, quietly after: who is called each quarter of an hour stops listening."""
+        if message in self._told:
+            log.info("the unsafe plan still waits for a second person", job=job.name)
+        else:
+            self._told.add(message)
+            log.critical("UNSAFE PLAN: nothing was changed", job=job.name, problem=message)
+
+    def _keep_beating(self) -> None:
+        while not self._stopping.wait(self._heartbeat_seconds):
+            self._write()
+
+    def _say(
+        self,
+        state: State,
+        *,
+        job: str | None = None,
+        result: str | None = None,
+        message: str = "",
+        finished: datetime | None = None,
+    ) -> None:
+        with self._lock:
+            last = self._beat
+            self._beat = Heartbeat(
+                at=self._clock(),
+                pid=last.pid,
+                state=state,
+                job=job or last.job,
+                result=result if job else last.result,
+                message=message if job else last.message,
+                job_finished=finished or last.job_finished,
+            )
+        self._write()
+
+    def _write(self) -> None:
+        file = self._settings.heartbeat_file
+        if file is None:
+            return
+        with self._lock:
+            try:
+                write_heartbeat(file, replace(self._beat, at=self._clock()))
+            except QuanhengError as error:
+                log.error("no heartbeat", problem=str(error))  # noqa: TRY400 -- expected
+
+
+def _sync(context: Context) -> str:
+    done = synchronise(context)
+    refused = [summary for summary in done.plan.sources if not summary.accepted]
+    for summary in refused:
+        log.error("a source was not accepted", source=summary.source, problem=summary.message)
+    for result in done.outcome.refused:
+        log.error("Keycloak refused a step", kind=str(result.change.kind), problem=result.refusal)
+    counts = " ".join(f"{kind}={count}" for kind, count in done.outcome.done.items()) or "nothing to do"
+    return f"{counts}; recovered={done.recovered} sources_refused={len(refused)}"
+
+
+def _sweep(context: Context) -> str:
+    # Under the lease: what a sync writes meanwhile would be missing in the new mirror.
+    with hold_lease(context):
+        observed = sweep(context)
+    found = check_observed(context, observed)
+    drift = read_drift(context)
+    violations = sum(finding.violation for finding in found.findings)
+    text = (
+        f"users={found.users} groups={found.groups} differences={len(found.differences)} "
+        f"violations={violations} configuration={len(drift.ours)}"
+    )
+    if not found.clean or drift.ours:
+        log.error("Keycloak is not as it should be; see 'quanheng check'", found=text)
+    return text
+
+
+def _anchor(context: Context) -> str:
+    if context.settings.anchors_directory is None:
+        log.warning("anchors_directory is not set: nothing would show that the ledger was cut off")
+        return "no anchors_directory"
+    file = anchor_ledger(context)
+    return "the ledger is empty" if file is None else f"wrote {file.name}"
+
+
+SYNC: Final = Job("sync", _sync)
+SWEEP: Final = Job("sweep", _sweep)
+ANCHOR: Final = Job("anchor", _anchor)

@@ -1,0 +1,132 @@
+"""From sources, registry and mirror to a plan. Writes nothing to Keycloak."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from quanheng.clock import day_in_china
+from quanheng.engine.adopt import adopt_accounts
+from quanheng.engine.desired import Desired, build_desired
+from quanheng.engine.diff import Difference, build_difference
+from quanheng.engine.merge import merge
+from quanheng.engine.plan import Plan, digest_of, order_changes
+from quanheng.engine.safety import judge_safety
+from quanheng.engine.trees import Trees
+from quanheng.model.ids import OrgCode
+from quanheng.model.realm import ObservedRealm
+from quanheng.model.registry import Registry
+from quanheng.operations.context import Context
+from quanheng.operations.readings import Readings, read_sources
+from quanheng.operations.trust import read_trusted, sign_approvals
+from quanheng.policy.units import Units, in_scope
+from quanheng.sources.organisations import with_root
+from quanheng.sources.reorganisation import read_reorganisation
+from quanheng.store.plans import read_left_over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan and what it was made from."""
+
+    plan: Plan
+    readings: Readings
+    registry: Registry
+    """The registry as it will be."""
+
+
+def units_of(context: Context, registry: Registry, recoded: Mapping[OrgCode, OrgCode]) -> Units:
+    """Every organisation there is now: merged and recoded ones are found through their successor."""
+    there = {code: unit for code, unit in registry.units.items() if code not in recoded}
+    return with_root(Units(there, recoded), context.pack)
+
+
+def make_plan(context: Context, observed: ObservedRealm) -> Planned:
+    """Read the sources and decide what has to change in what ``observed`` shows."""
+    now = context.clock()
+    keyring = context.keyring
+    with context.database.reading() as connection:
+        trusted = read_trusted(connection, keyring)
+        left_over = read_left_over(connection, keyring)
+    registry = trusted.registry
+    recoded = read_reorganisation(context.settings.organisation_changes, today=day_in_china(now))
+    readings = read_sources(context, registry, units_of(context, registry, recoded))
+    merged = merge(
+        registry,
+        readings.accepted,
+        pack=context.pack,
+        issuer=context.issuer(),
+        taken={user.username for user in observed.users.values()},
+    )
+    adopted = adopt_accounts(merged.registry, observed, today=day_in_china(now))
+    delta = adopted.extend(merged.delta)
+    desired, difference = compare(context, adopted.registry, observed, recoded)
+    known = registry.proposals
+    proposals = {item.key: item for item in (*delta.proposals, *desired.proposals)}
+    new = [item for key, item in proposals.items() if known.get(key) != item]
+    delta = replace(delta, proposals=sign_approvals(keyring, new))
+    changes = order_changes(difference.changes)
+    plan = Plan(
+        digest=digest_of(
+            context.realm_name, registry.revision, changes, [item.remembered for item in readings.accepted]
+        ),
+        realm=context.realm_name,
+        base_revision=registry.revision,
+        planner=context.who,
+        created_at=now,
+        changes=changes,
+        delta=delta,
+        findings=(
+            *trusted.findings,
+            *readings.findings(),
+            *merged.findings,
+            *adopted.findings,
+            *desired.findings,
+            *difference.findings,
+        ),
+        excess=judge_safety(
+            changes,
+            dict(context.settings.safety),
+            accounts=len(adopted.registry.accounts),
+            groups=len(observed.groups),
+            may_grow=_may_grow(registry, readings),
+            approved_keys=_approved_keys(context, desired),
+            admitted=left_over,
+        ),
+        sources=readings.summaries,
+    )
+    return Planned(plan=plan, readings=readings, registry=adopted.registry)
+
+
+def compare(
+    context: Context, registry: Registry, observed: ObservedRealm, recoded: Mapping[OrgCode, OrgCode]
+) -> tuple[Desired, Difference]:
+    """What should be there, and how ``observed`` differs from it."""
+    units = units_of(context, registry, recoded)
+    desired = build_desired(registry, units, context.pack, today=day_in_china(context.clock()))
+    difference = build_difference(
+        desired,
+        observed,
+        registry,
+        default_role=context.realm.default_role,
+        roots=Trees(context.pack, units).roots,
+        recoded=recoded,
+    )
+    return desired, difference
+
+
+def _may_grow(registry: Registry, readings: Readings) -> bool:
+    """A first load, or a source that now speaks of organisations it did not speak of before."""
+    if not registry.accounts:
+        return True
+    for item in readings.accepted:
+        declaration = item.reading.declaration
+        last = registry.sources.get(declaration.source)
+        if last is None or not all(in_scope(code, last.scope) for code in declaration.scope):
+            return True
+    return False
+
+
+def _approved_keys(context: Context, desired: Desired) -> frozenset[str]:
+    guarded = {post.id for post in context.pack.posts.posts if post.approval == "second_person"}
+    return frozenset(key for key in desired.groups if key.rsplit(":", 1)[-1] in guarded)

@@ -1,0 +1,173 @@
+"""The realm's configuration: applied with an administrator of the master realm, compared every day."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from quanheng.keycloak.aspect import MISSING, Documents
+from quanheng.keycloak.clients import close_configurator, open_configurator
+from quanheng.keycloak.configuration import (
+    PARTS,
+    DesiredConfiguration,
+    Difference,
+    RealmChoices,
+    apply_configuration,
+    load_configuration,
+)
+from quanheng.keycloak.configuration_files import UNSET_ISSUER
+from quanheng.keycloak.connection import Connection
+from quanheng.keycloak.credentials import Credential
+from quanheng.keycloak.open import connect_admin
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.keycloak.rest import RestRealm
+from quanheng.model.ids import RoleName
+from quanheng.operations.client_keys import read_public_key
+from quanheng.operations.context import Context
+from quanheng.operations.noting import note_if_begun
+from quanheng.store.meta import read_text, write_text
+
+_FORBIDDEN: Final = 403
+_VERSION: Final = "server_version"
+_MEMORY: Final = "realm_options"
+"""Entry of ``meta``: what was chosen when the realm was configured, so that ``check`` asks for the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmOptions:
+    """What whoever configures the realm may choose."""
+
+    password_form: bool = False
+    """Login by password: for demos and tests."""
+    social_card_issuer: str = UNSET_ISSUER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmApplied:
+    """What configuring did."""
+
+    mended: tuple[Difference, ...]
+    """Set right now; ``foreign`` ones were left alone."""
+    configurator_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """How the realm's configuration differs."""
+
+    differences: tuple[Difference, ...] = ()
+    not_seen: tuple[str, ...] = ()
+    """Parts that the client used may not read."""
+
+    @property
+    def ours(self) -> tuple[Difference, ...]:
+        """Differences of what is ours."""
+        return tuple(gap for gap in self.differences if not gap.foreign)
+
+
+def read_options(context: Context) -> RealmOptions:
+    """What was chosen last."""
+    with context.database.reading() as connection:
+        text = read_text(connection, _MEMORY)
+    return RealmOptions() if text is None else RealmOptions(**json.loads(text))
+
+
+def read_server_version(context: Context) -> str | None:
+    """The server's version when an administrator last looked: the daily client may not see it."""
+    with context.database.reading() as connection:
+        return read_text(connection, _VERSION)
+
+
+def desired_configuration(context: Context, options: RealmOptions) -> DesiredConfiguration:
+    """What ``keycloak-config/`` asks of this realm, with these options."""
+    keycloak = context.settings.keycloak
+    return load_configuration(
+        RealmChoices(
+            realm=keycloak.realm,
+            label=context.pack.info.realm_label,
+            post_roles={RoleName(post.role): post.label for post in context.pack.posts.posts},
+            sync_client=keycloak.sync.client_id,
+            sync_keys=(read_public_key(keycloak.sync),),
+            configurator_client=keycloak.configurator.client_id,
+            configurator_keys=(read_public_key(keycloak.configurator),),
+            password_form=options.password_form,
+            social_card_issuer=options.social_card_issuer,
+        )
+    )
+
+
+def apply_realm(
+    context: Context, admin: Credential, options: RealmOptions, *, keep_open: bool = False
+) -> RealmApplied:
+    """Make or mend the realm, remember the options, and leave the configurator open or closed."""
+    desired = desired_configuration(context, options)
+    configurator = context.settings.keycloak.configurator.client_id
+    with connect_admin(context.settings.keycloak, admin) as connection:
+        mended = tuple(apply_configuration(connection, desired))
+        _remember_version(context, connection)
+        with context.database.transaction() as transaction:
+            write_text(transaction, _MEMORY, json.dumps(asdict(options)))
+        switch = open_configurator if keep_open else close_configurator
+        switch(connection, configurator)
+    note_if_begun(
+        context,
+        "realm_configured",
+        {
+            "administrator": admin.label,
+            "mended": [gap.where for gap in mended if not gap.foreign],
+            "options": asdict(options),
+            "configurator_open": keep_open,
+        },
+    )
+    return RealmApplied(mended=mended, configurator_open=keep_open)
+
+
+def switch_configurator(context: Context, admin: Credential, *, enabled: bool) -> bool:
+    """Open or close the configurator; tells whether that changed anything."""
+    client = context.settings.keycloak.configurator.client_id
+    with connect_admin(context.settings.keycloak, admin) as connection:
+        changed = (open_configurator if enabled else close_configurator)(connection, client)
+    kind = "configurator_opened" if enabled else "configurator_closed"
+    note_if_begun(context, kind, {"administrator": admin.label, "changed": changed})
+    return changed
+
+
+def read_drift(context: Context) -> Drift:
+    """The drift as far as the daily client sees it. A realm in memory has no configuration."""
+    if not isinstance(context.realm, RestRealm):
+        return Drift()
+    return compare_realm(context.realm.connection, desired_configuration(context, read_options(context)))
+
+
+def read_drift_as(context: Context, admin: Credential) -> Drift:
+    """The whole drift, seen by an administrator of the master realm."""
+    with connect_admin(context.settings.keycloak, admin) as connection:
+        _remember_version(context, connection)
+        return compare_realm(connection, desired_configuration(context, read_options(context)))
+
+
+def _remember_version(context: Context, connection: Connection) -> None:
+    version = (connection.get("admin/serverinfo").get("systemInfo") or {}).get("version")
+    if version:
+        with context.database.transaction() as transaction:
+            write_text(transaction, _VERSION, str(version))
+
+
+def compare_realm(connection: Connection, desired: DesiredConfiguration) -> Drift:
+    """Every part that this connection may read, compared; the others are named."""
+    documents = Documents(connection)
+    if documents.get("") is None:
+        return Drift(differences=(Difference("realm", desired.realm_name, MISSING),))
+    differences: list[Difference] = []
+    not_seen: list[str] = []
+    for part in PARTS:
+        try:
+            found = [gap for mending in part(documents, desired) for gap in mending.differences]
+        except RealmRefusedError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            not_seen.append(part.__name__)
+        else:
+            differences += found
+    return Drift(differences=tuple(differences), not_seen=tuple(not_seen))

@@ -1,0 +1,163 @@
+"""The mirror: events tell what to read again, counted call by call (decision 19)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from fixtures.world import VILLAGE, World
+from quanheng.model.ids import RoleName
+from quanheng.model.realm import AdminEvent, ObservedRealm
+from quanheng.operations.refresh import MANY_USERS, OVERLAP, read_live, refresh_mirror, sweep
+from quanheng.store import tables
+
+ALWAYS = Counter({"read_server_time": 1, "read_admin_events": 1})
+WHOLE = Counter({"read_roles": 1, "read_groups": 1, "sweep_users": 1})
+
+
+@pytest.fixture
+def loaded(world: World) -> World:
+    """Twelve people in the realm and in the mirror; nothing asked yet."""
+    for _ in range(10):
+        world.hire(VILLAGE)
+    world.issue_and_sync()
+    world.fake.calls.clear()
+    return world
+
+
+def refreshed(world: World) -> tuple[ObservedRealm, Counter[str]]:
+    """The mirror brought up to now, and the calls that this took."""
+    world.fake.calls.clear()
+    observed = refresh_mirror(world.context)
+    return observed, Counter(world.fake.calls)
+
+
+def test_own_writes_are_not_read_again(loaded: World) -> None:
+    """After a load the mirror is what Keycloak holds, and it took two calls to know."""
+    observed, calls = refreshed(loaded)
+    assert calls == ALWAYS
+    assert observed == read_live(loaded.console)
+
+
+def test_just_the_user_concerned_is_read_again(loaded: World) -> None:
+    """One user changed in the console: that one user is read again, once."""
+    user = loaded.user("T00003")
+    loaded.console.add_roles(user.id, frozenset({RoleName("post-reviewer")}))
+    loaded.console.update_user(
+        user.id, username=user.username, enabled=False, name="别人", attributes=user.attributes
+    )
+    observed, calls = refreshed(loaded)
+    assert calls == ALWAYS + Counter({"read_user": 1})
+    assert observed == read_live(loaded.console)
+    assert refreshed(loaded)[1] == ALWAYS
+
+
+def test_just_the_group_concerned_is_read_again(loaded: World) -> None:
+    """A role put onto one group: that group is read again."""
+    group = loaded.group("/岗位/140902-忻府区/业务操作员")
+    loaded.console.add_group_roles(group.id, frozenset({RoleName("post-reviewer")}))
+    observed, calls = refreshed(loaded)
+    assert calls == ALWAYS + Counter({"read_group": 1})
+    assert observed == read_live(loaded.console)
+
+
+def test_new_foreign_user_and_service_account(loaded: World) -> None:
+    """A user deleted and a role made: users by events, roles whole."""
+    loaded.console.tamper_delete_user(loaded.user("T00003").id)
+    loaded.console.tamper_role("auditor")
+    observed, calls = refreshed(loaded)
+    assert calls == ALWAYS + Counter({"read_user": 1, "read_roles": 1})
+    assert observed == read_live(loaded.console)
+
+
+def test_renamed_group_reads_the_tree(loaded: World) -> None:
+    """A rename changes the paths of all below: the groups are read, no user is."""
+    group = loaded.group("/机构/14-山西省")
+    loaded.console.update_group(group.id, "另名", group.attributes)
+    observed, calls = refreshed(loaded)
+    assert calls == ALWAYS + Counter({"read_groups": 1})
+    assert observed == read_live(loaded.console)
+
+
+def test_deleted_group_reads_everything(loaded: World) -> None:
+    """A deleted group takes memberships with it that no event names: everything is read, and once only."""
+    loaded.console.tamper_delete_group(loaded.group("/岗位/140902-忻府区/业务操作员").id)
+    observed, calls = refreshed(loaded)
+    assert calls - ALWAYS >= WHOLE
+    assert observed == read_live(loaded.console)
+    assert refreshed(loaded)[1] == ALWAYS
+
+
+def test_late_event_within_the_overlap(loaded: World) -> None:
+    """An event whose time is before the cursor, but which appears later, is still seen."""
+    loaded.pass_time(minutes=30)
+    refreshed(loaded)
+    user = loaded.user("T00003")
+    loaded.clock.now -= timedelta(minutes=4)
+    loaded.console.add_roles(user.id, frozenset({RoleName("post-reviewer")}))
+    loaded.clock.now += timedelta(minutes=4)
+    observed, calls = refreshed(loaded)
+    assert calls == ALWAYS + Counter({"read_user": 1})
+    assert observed == read_live(loaded.console)
+
+
+def test_seen_events_are_not_read_again(loaded: World) -> None:
+    """Events within the overlap that were seen cost nothing, however often they are shown."""
+    loaded.console.add_roles(loaded.user("T00003").id, frozenset({RoleName("post-reviewer")}))
+    refreshed(loaded)
+    for _ in range(4):
+        loaded.pass_time(minutes=1)
+        assert refreshed(loaded)[1] == ALWAYS
+
+
+def test_old_events_are_forgotten(loaded: World) -> None:
+    """Ids of events that can no longer be shown are not kept."""
+    loaded.pass_time(hours=1)
+    refreshed(loaded)
+    with loaded.context.database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(tables.seen_event)).scalar() == 0
+    assert timedelta(minutes=5) <= OVERLAP
+
+
+def test_unknown_event_reads_everything(loaded: World) -> None:
+    """An event of a kind that we do not know means that anything may have changed."""
+    known = loaded.fake._state.events[-1]
+    strange: AdminEvent = replace(
+        known, id="new", at=loaded.clock(), resource_type="WORKFLOW", actor_user="console"
+    )
+    loaded.fake._state.events.append(strange)
+    assert refreshed(loaded)[1] - ALWAYS >= WHOLE
+
+
+def test_many_changed_users_are_read_in_one_sweep(world: World) -> None:
+    """When many users changed, a sweep is cheaper than one call each."""
+    for _ in range(MANY_USERS):
+        world.hire(VILLAGE)
+    world.issue_and_sync()
+    for user in world.users().values():
+        world.console.add_roles(user.id, frozenset({RoleName("post-reviewer")}))
+    observed, calls = refreshed(world)
+    assert "read_user" not in calls
+    assert calls - ALWAYS >= WHOLE
+    assert observed == read_live(world.console)
+
+
+def test_sweep_proves_the_mirror(loaded: World) -> None:
+    """What no event told (a change in the database) is found by the next sweep."""
+    user = loaded.user("T00003")
+    with loaded.fake._state.lock:
+        loaded.fake._state.users[user.id] = replace(user, name="别人")
+    assert refreshed(loaded)[0] != read_live(loaded.console)
+    assert sweep(loaded.context) == read_live(loaded.console)
+    assert refreshed(loaded)[0] == read_live(loaded.console)
+    assert [str(change.kind) for change in loaded.sync().plan.changes] == ["update"]
+
+
+def test_first_refresh_of_a_new_store_sweeps(world: World) -> None:
+    """A store that never saw the realm reads it whole."""
+    world.issue()
+    assert refreshed(world)[1] >= WHOLE
