@@ -1,0 +1,107 @@
+"""What ``approve`` and ``reject`` share: who decides, and what exactly."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from quanheng.cli.asking import confirm
+from quanheng.cli.labels import PROPOSAL_STATES
+from quanheng.cli.proposals import print_proposals, proposal_payload
+from quanheng.cli.session import Session
+from quanheng.errors import ConfigurationError, RefusedError
+from quanheng.keycloak.login import AuthenticatedPerson, authenticate_person
+from quanheng.model.person import Proposal, ProposalKind
+from quanheng.operations.approve import decide, read_proposals
+
+_START_SECONDS: Final = 10.0
+
+
+def decide_keys(session: Session, keys: Sequence[str], *, approve: bool, open_with: str | None) -> None:
+    """Have a person log in, decide these proposals as that person, and report."""
+    if not keys:
+        raise ConfigurationError(
+            "no proposal is named", remedy="copy keys from 'quanheng proposals', or name an area with --area"
+        )
+    person = authenticate(session, open_with)
+    decided = decide(session.context, list(dict.fromkeys(keys)), person, approve=approve)
+    payload = {
+        "decided_by": str(person.username),
+        "proposals": [proposal_payload(item) for item in decided],
+    }
+    session.report(
+        payload,
+        lambda out: out.print(
+            f"{person.username}：{PROPOSAL_STATES[decided[0].state]} {len(decided):,} 项。"
+            "下次同步（quanheng sync）时生效；超限计划须运行 quanheng apply --digest。"
+        ),
+    )
+
+
+def choose(
+    session: Session, keys: tuple[str, ...], area: str | None, post: str | None, *, yes: bool
+) -> list[str]:
+    """The keys that were meant."""
+    if keys and area is not None:
+        raise ConfigurationError("keys and --area are given both", remedy="give one of them")
+    if post is not None and area is None:
+        raise ConfigurationError("--post goes with --area", remedy="name the area too")
+    return list(keys) if area is None else _choose_area(session, area, post, yes=yes)
+
+
+def _choose_area(session: Session, area: str, post: str | None, *, yes: bool) -> list[str]:
+    """Keys of everything that waits in an area, after a person has seen the list and agreed.
+
+    Unsafe plans are never among them: each is decided by its own key.
+    """
+    found: list[Proposal] = [
+        item
+        for item in read_proposals(session.context)
+        if item.area == area
+        and (post is None or item.post == post)
+        and item.kind is not ProposalKind.UNSAFE_PLAN
+    ]
+    if not found:
+        raise RefusedError(
+            f"nothing waits for a decision in area {area}",
+            remedy="look at 'quanheng proposals'; an area is named by its exact code",
+        )
+    print_proposals(session.err, found)
+    if not yes and not confirm(f"以上 {len(found):,} 项全部处理？"):
+        raise RefusedError("not confirmed; nothing was decided", remedy="name single keys instead")
+    return [item.key for item in found]
+
+
+def authenticate(session: Session, open_with: str | None) -> AuthenticatedPerson:
+    """Have a person log in to the realm in a browser; what was typed there never comes here."""
+    keycloak = session.settings.keycloak
+    return authenticate_person(
+        keycloak.url, keycloak.realm, _opener(session, open_with), ca_file=keycloak.ca_file
+    )
+
+
+def _opener(session: Session, open_with: str | None) -> Callable[[str], None]:
+    def show(url: str) -> None:
+        session.err.print("请在本机浏览器中打开以下地址，由决定人本人登录：")
+        session.err.print(url, soft_wrap=True)
+
+    if open_with is None:
+        return show
+    return partial(_start, open_with)
+
+
+def _start(command: str, url: str) -> None:
+    """Start the operator's own program; one that fails at once need not be waited for."""
+    remedy = "name a program that opens an address, or leave --open-with out"
+    try:
+        process = subprocess.Popen([*shlex.split(command), url], stdin=subprocess.DEVNULL)  # noqa: S603
+        code = process.wait(_START_SECONDS)
+    except subprocess.TimeoutExpired:
+        return  # a browser stays open
+    except (OSError, ValueError, IndexError):
+        raise ConfigurationError("--open-with: the program cannot be started", remedy=remedy) from None
+    if code != 0:
+        raise ConfigurationError(f"--open-with: the program ended with {code}", remedy=remedy)

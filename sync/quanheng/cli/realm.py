@@ -1,0 +1,158 @@
+"""``quanheng realm apply``, ``open``, ``close`` and ``status``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from quanheng.cli.asking import ask_secret, read_secret
+from quanheng.cli.session import Given
+from quanheng.errors import ConfigurationError
+from quanheng.keycloak.configuration import Difference
+from quanheng.keycloak.credentials import AdminPassword
+from quanheng.operations.realm import (
+    RealmOptions,
+    apply_realm,
+    read_drift,
+    read_drift_as,
+    read_options,
+    switch_configurator,
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administrator:
+    """An administrator of the master realm, for this moment; nothing of it is kept."""
+
+    admin_user: str | None = None
+    """Name of an administrator of the master realm."""
+    admin_password_file: Path | None = None
+    """File (0600) with the password; otherwise it is asked for."""
+
+    def credential(self) -> AdminPassword:
+        """Ask for what is not given."""
+        if self.admin_user is None:
+            raise ConfigurationError(
+                "this needs an administrator of the master realm", remedy="name one with --admin-user"
+            )
+        if self.admin_password_file is not None:
+            return AdminPassword(self.admin_user, read_secret(self.admin_password_file))
+        asked = ask_secret(f"{self.admin_user} 的密码（不显示）：", instead="--admin-password-file")
+        return AdminPassword(self.admin_user, asked)
+
+
+_NOBODY = Administrator()
+
+
+def realm_apply(
+    *,
+    admin: Administrator = _NOBODY,
+    password_form: bool | None = None,
+    social_card_issuer: str | None = None,
+    keep_open: Annotated[bool, Parameter(negative=())] = False,
+    session: Given,
+) -> None:
+    """Make the realm, or set right what differs in it.
+
+    Parameters
+    ----------
+    password_form
+        Login by password, for demos and tests. Without either word it stays as it was chosen last.
+    social_card_issuer
+        Address of the bridge to 电子社保卡.
+    keep_open
+        Leave the configurator enabled for a first load; close it after with 'quanheng realm close'.
+    """
+    context = session.context
+    options = _chosen(read_options(context), password_form, social_card_issuer)
+    done = apply_realm(context, admin.credential(), options, keep_open=keep_open)
+    payload = {
+        "realm": context.realm_name,
+        "mended": [_payload(gap) for gap in done.mended],
+        "configurator_open": done.configurator_open,
+        "password_form": options.password_form,
+    }
+
+    def show(out: Console) -> None:
+        ours = [gap for gap in done.mended if not gap.foreign]
+        for gap in ours[:20]:
+            out.print(f"已设置 {gap.where}")
+        if len(ours) > 20:
+            out.print(f"…… 另有 {len(ours) - 20} 项")
+        _show_foreign(out, done.mended)
+        out.print(f"域 {context.realm_name} 的配置已符合要求（改动 {len(ours)} 项）。", style="green")
+        if options.password_form:
+            out.print("注意：已启用口令登录，仅限演示和测试。", style="bold yellow")
+        if done.configurator_open:
+            out.print("配置客户端仍处于启用状态；首次导入后请运行 quanheng realm close。", style="yellow")
+
+    session.report(payload, show)
+
+
+def realm_open(*, admin: Administrator = _NOBODY, session: Given) -> None:
+    """Enable the configurator, for a first load or a large one. Close it afterwards."""
+    changed = switch_configurator(session.context, admin.credential(), enabled=True)
+    session.report(
+        {"configurator_open": True, "changed": changed},
+        lambda out: out.print("配置客户端已启用。用完请运行 quanheng realm close。"),
+    )
+
+
+def realm_close(*, admin: Administrator = _NOBODY, session: Given) -> None:
+    """Disable the configurator."""
+    changed = switch_configurator(session.context, admin.credential(), enabled=False)
+    session.report(
+        {"configurator_open": False, "changed": changed}, lambda out: out.print("配置客户端已停用。")
+    )
+
+
+def realm_status(*, admin: Administrator = _NOBODY, session: Given) -> int:
+    """Say what differs in the realm's configuration. Exit 1 when something of ours does.
+
+    Without an administrator only what the daily client may read is compared; the rest is named.
+    """
+    context = session.context
+    drift = read_drift(context) if admin.admin_user is None else read_drift_as(context, admin.credential())
+    payload: dict[str, Any] = {
+        "realm": context.realm_name,
+        "ok": not drift.ours,
+        "differences": [_payload(gap) for gap in drift.differences],
+        "not_seen": list(drift.not_seen),
+    }
+
+    def show(out: Console) -> None:
+        for gap in drift.ours:
+            out.print(f"不一致：{gap.where}：应为 {gap.wanted}，实为 {gap.found}", style="red")
+        _show_foreign(out, drift.differences)
+        if drift.not_seen:
+            out.print(f"日常客户端无权查看：{'、'.join(drift.not_seen)}；加 --admin-user 可全部核对。")
+        out.print("配置符合要求。" if not drift.ours else "用 quanheng realm apply 修复。")
+
+    session.report(payload, show)
+    return 1 if drift.ours else 0
+
+
+def _chosen(last: RealmOptions, password_form: bool | None, issuer: str | None) -> RealmOptions:
+    if password_form is not None:
+        last = replace(last, password_form=password_form)
+    if issuer is not None:
+        last = replace(last, social_card_issuer=issuer)
+    return last
+
+
+def _payload(gap: Difference) -> dict[str, Any]:
+    return {"where": gap.where, "wanted": gap.wanted, "found": gap.found, "foreign": gap.foreign}
+
+
+def _show_foreign(out: Console, gaps: Sequence[Difference]) -> None:
+    for gap in gaps:
+        if gap.foreign:
+            out.print(
+                f"非本系统配置，未改动：{gap.where}：建议 {gap.wanted}，实为 {gap.found}", style="yellow"
+            )

@@ -1,0 +1,131 @@
+"""Logs: structured, to standard error, and with nothing in them that says who somebody is.
+
+A log is read by more people than the store. So the last step before a line is written goes over it:
+:class:`~quanheng.model.sensitive.Sensitive` values, whatever is called a password, and every run of
+digits that may be an ID number or a phone are replaced. It is a net below code that should not log
+such values in the first place; where in doubt it takes out too much.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from quanheng.model.sensitive import Sensitive
+
+HIDDEN: Final = "***"
+_SECRET_NAME: Final = re.compile(r"passw|passphrase|secret|token|seal|authorization|assertion|cookie", re.I)
+_SECRETS_IN_TEXT: Final = (
+    re.compile(r"(?i)\b([\w-]*(?:passw|passphrase|secret)[\w-]*[\"']?\s*[=:]\s*)[\"']?[^\s\"',;&]+"),
+    re.compile(r"(?i)\b([\w-]*(?:token|assertion)[\w-]*(?:=|[\"']\s*:\s*))[\"']?[^\s\"',;&]+"),
+    re.compile(r"(?i)\b(authorization\s*[=:]\s*(?:bearer|basic)?\s*)[^\s,;]+"),
+    re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"),
+    re.compile(r"()\beyJ[\w-]+\.[\w-]+\.[\w-]*"),  # a JSON Web Token (RFC 7519)
+    re.compile(r"(?s)()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),  # the password in a URL
+)
+# \d is any decimal digit, full width included.
+_ID_NUMBER: Final = re.compile(r"(?<!\d)(?:\d{17}[\dXxＸｘ]|\d{15})(?!\d)")
+_PHONE: Final = re.compile(r"(?<!\d)(?:\+?86[ -]?)?[1１][3-9３-９]\d(?:[ -]?\d{4}){2}(?!\d)")
+_DEPTH: Final = 6
+
+
+def redact_text(text: str) -> str:
+    """The text without anything that looks like an ID number, a phone, or a secret with its name."""
+    for secret in _SECRETS_IN_TEXT:
+        text = secret.sub(rf"\1{HIDDEN}", text)
+    return _PHONE.sub(HIDDEN, _ID_NUMBER.sub(HIDDEN, text))
+
+
+def redact(value: object, depth: int = _DEPTH) -> Any:
+    """The value with everything replaced that must not be shown, however deep it lies."""
+    if isinstance(value, Sensitive) or depth == 0:
+        return HIDDEN
+    if isinstance(value, bool | float | None):
+        return value
+    if isinstance(value, int):
+        text = str(value)
+        return value if redact_text(text) == text else HIDDEN
+    if isinstance(value, Mapping):
+        return {
+            redact_text(str(key)): HIDDEN if _SECRET_NAME.search(str(key)) else redact(item, depth - 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact(item, depth - 1) for item in value]
+    if isinstance(value, bytes):
+        return HIDDEN
+    return redact_text(str(value))
+
+
+def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor of structlog."""
+    cleaned: dict[str, Any] = redact(event)
+    return cleaned
+
+
+def start_logs(*, debug: bool = False) -> None:
+    """Send every log of this process, also those of libraries, to standard error, redacted."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = _ToStandardError()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                _drop_traceback,
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                redact_event,  # last: whatever came in before, and from whom
+                structlog.processors.KeyValueRenderer(
+                    key_order=["timestamp", "level", "event"], drop_missing=True, repr_native_str=True
+                ),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for earlier in [item for item in root.handlers if isinstance(item, _ToStandardError)]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    # Libraries speak of their requests at lower levels.
+    root.setLevel(logging.WARNING)
+    logging.getLogger("quanheng").setLevel(logging.DEBUG if debug else logging.INFO)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+class _ToStandardError(logging.Handler):
+    """Writes to whatever standard error is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except Exception:  # noqa: BLE001 -- as logging does: a log must not end what it tells of
+            self.handleError(record)
+
+
+def get_logger(name: str) -> Any:
+    """A logger; ``name`` is the module's."""
+    return structlog.get_logger(name)
+
+
+def _drop_traceback(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keep the kind of an exception and nothing of its text, which others wrote."""
+    fault = event.pop("exc_info", None)
+    if fault is True:
+        fault = sys.exc_info()
+    if isinstance(fault, tuple) and fault[0] is not None:
+        event["fault"] = fault[0].__name__
+    event.pop("stack_info", None)
+    return event
