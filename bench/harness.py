@@ -1,0 +1,231 @@
+"""Servers, people and realms that the benches share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+from unicodedata import normalize
+
+from deploy.local.keycloak import RunningKeycloak, start_keycloak, stop_keycloak
+from deploy.local.slapd import SUFFIX, RunningSlapd, start_slapd, stop_slapd
+from tests.fixtures.ldif import PEOPLE_OU, POSTS_OU
+from tests.fixtures.people import Population, build_ldif, generate_many, write_feed
+
+from bench.measure import say
+from quanheng.clock import system_clock
+from quanheng.config import KeycloakSettings, read_settings
+from quanheng.identity.keys import generate_keys
+from quanheng.keycloak.connection import Connection
+from quanheng.keycloak.credentials import AdminPassword
+from quanheng.keycloak.open import connect_admin
+from quanheng.model.ids import PostId, StaffNo
+from quanheng.model.sensitive import Sensitive
+from quanheng.operations.bootstrap import bootstrap, make_seals
+from quanheng.operations.client_keys import make_client_keys
+from quanheng.operations.context import Context
+from quanheng.operations.realm import RealmOptions, apply_realm
+from quanheng.operations.synchronise import synchronise
+
+PEOPLE_DN: Final = f"ou={PEOPLE_OU},{SUFFIX}"
+POSTS_DN: Final = f"ou={POSTS_OU},{SUFFIX}"
+_ROOT: Final = Path(__file__).parent.parent
+_TEMPLATE: Final = """\
+packs = ["shanxi"]
+keys_directory = "keys"
+
+[keycloak]
+url = "{keycloak}"
+realm = "{realm}"
+timeout_seconds = 3600
+workers = {workers}
+batch_size = {batch_size}
+sync = {{ client_id = "quanheng-sync", key_file = "keys/quanheng-sync.pem" }}
+configurator = {{ client_id = "quanheng-configurator", key_file = "keys/quanheng-configurator.pem" }}
+
+[[sources]]
+"""
+_FEED: Final = """\
+kind = "feed"
+id = "hr"
+directory = "feed"
+"""
+_LDAP: Final = """\
+kind = "ldap"
+id = "ldap"
+url = "{url}"
+tls = "starttls"
+ca_file = "{ca_file}"
+bind_dn = "{bind_dn}"
+password_file = "{password_file}"
+people_base = "{people}"
+posts_base = "{posts}"
+scope = [{scope}]
+"""
+
+
+def make_people(count: int) -> Population:
+    """Operators of townships, villages and bank branches of 忻州, all of them in the directory."""
+    population = generate_many(count, source="hr")
+    people = tuple(
+        # A directory that is written to over LDAP takes no full-width digits as a phone.
+        replace(row, source="ldap", phone=normalize("NFKC", row.phone))
+        for row in population.people
+    )
+    return replace(population, people=people)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """A Keycloak with its embedded database and a slapd, both of this bench alone."""
+
+    keycloak: RunningKeycloak
+    slapd: RunningSlapd
+    folder: Path
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """For :func:`bench.measure.measured`."""
+        return {"keycloak": self.keycloak.pid, "slapd": self.slapd.pid}
+
+    @cached_property
+    def administrator(self) -> AdminPassword:
+        """Of the master realm."""
+        return AdminPassword(self.keycloak.admin_user, Sensitive(self.keycloak.admin_password))
+
+
+@contextmanager
+def started_servers(population: Population) -> Iterator[Servers]:
+    """Start both, the directory holding ``population``; stop them and remove everything in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-"))
+    keycloak: RunningKeycloak | None = None
+    slapd: RunningSlapd | None = None
+    try:
+        say(f"starting slapd with {len(population.people):,} people, and Keycloak")
+        ldif = folder / "people.ldif"
+        ldif.write_text(build_ldif(population.people, population.units, SUFFIX), encoding="utf-8")
+        slapd = start_slapd(folder / "slapd", ldif)
+        keycloak = start_keycloak(folder / "keycloak", heap="2g")
+        yield Servers(keycloak=keycloak, slapd=slapd, folder=folder)
+    finally:
+        if keycloak is not None:
+            stop_keycloak(keycloak.pid, hard=True)  # nothing of it is kept
+        if slapd is not None:
+            stop_slapd(slapd)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_context(file: Path) -> Context:
+    """Everything for a run. Keys are read before any transaction: reading them takes one of its own."""
+    context = Context(settings=read_settings(file))
+    _ = context.keyring
+    return context
+
+
+class BenchRealm:
+    """A fresh realm, configured as quanheng's are, with keys, store and ``quanheng.toml`` of its own."""
+
+    def __init__(
+        self,
+        servers: Servers,
+        name: str,
+        population: Population,
+        *,
+        workers: int | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        self.servers = servers
+        self.name = name
+        self.folder = servers.folder / name
+        self.folder.mkdir()
+        default = KeycloakSettings.model_fields
+        head = _TEMPLATE.format(
+            keycloak=servers.keycloak.url,
+            realm=name,
+            workers=workers or default["workers"].default,
+            batch_size=batch_size or default["batch_size"].default,
+        )
+        ldap = _LDAP.format(
+            url=servers.slapd.url,
+            ca_file=servers.slapd.ca_file,
+            bind_dn=servers.slapd.bind_dn,
+            password_file=servers.slapd.password_file,
+            people=PEOPLE_DN,
+            posts=POSTS_DN,
+            scope=", ".join(f'"{code}"' for code in population.scope),
+        )
+        self.organisations_file = self._write("organisations.toml", head + _FEED)
+        self.config_file = self._write("quanheng.toml", head + ldap)
+        self._population = population
+        self._administrator: Connection | None = None
+
+    def configure(self) -> None:
+        """Make the realm as ``quanheng realm apply`` does, admin events on, the configurator open."""
+        settings = read_settings(self.config_file)
+        generate_keys(settings.keys_directory)
+        make_client_keys(settings)
+        context = open_context(self.config_file)
+        apply_realm(context, self.servers.administrator, RealmOptions(), keep_open=True)
+        context.database.close()
+
+    def prepare(self) -> int:
+        """Configure, and synchronise organisations alone, so that all groups are there; returns how many."""
+        self.configure()
+        population = self._population
+        write_feed(
+            self.folder / "feed",
+            (),
+            population.units,
+            sequence=1,
+            as_of=system_clock(),
+            scope=population.scope,
+        )
+        context = open_context(self.organisations_file)
+        posts = [post.id for post in context.pack.posts.posts if post.kind == "administrator"]
+        founders = {PostId(post): StaffNo(f"FOUNDER-{place}") for place, post in enumerate(posts)}
+        bootstrap(context, founders, make_seals(context.settings.keys_directory))
+        done = synchronise(context)
+        context.database.close()
+        return sum(done.outcome.done.values())
+
+    @property
+    def administrator(self) -> Connection:
+        """The master realm's administrator in this realm."""
+        if self._administrator is None:
+            settings = read_settings(self.config_file).keycloak
+            self._administrator = connect_admin(settings, self.servers.administrator)
+        return self._administrator
+
+    def count_users(self) -> int:
+        """Users that Keycloak lists: service accounts are not among them."""
+        admin = self.administrator
+        return int(admin.get(admin.realm_path("/users/count")))
+
+    def remove(self) -> None:
+        """Delete the realm, so that the next one finds the server as this one did."""
+        self.administrator.request("DELETE", self.administrator.realm_path())
+
+    def run_sync(self) -> dict[str, Any]:
+        """One ``synchronise`` in a process of its own: see :mod:`bench.one_run`."""
+        return run_child("bench.one_run", str(self.config_file))
+
+    def _write(self, name: str, text: str) -> Path:
+        file = self.folder / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+
+def run_child(module: str, *arguments: str) -> dict[str, Any]:
+    """Run a module of ours in a fresh Python and return the JSON that it prints."""
+    command: Sequence[str] = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
