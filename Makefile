@@ -1,0 +1,47 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Divisions that the demo synchronises: 1409 is 忻州市, 14 all of 山西省.
+SCOPE ?= 1409
+PYTEST_ARGS ?=
+PYTHON := .venv/bin/python
+COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: programs, .venv, Keycloak
+	@deploy/setup.sh
+
+demo: setup ## Start Keycloak and slapd and synchronise 忻州 (SCOPE=14: all of 山西)
+	@$(PYTHON) -m deploy.demo up --scope $(SCOPE)
+
+stop: ## Stop the demo's servers; its data stays
+	@if [[ -x $(PYTHON) ]]; then $(PYTHON) -m deploy.demo stop; fi
+
+clean: stop ## Stop the demo and remove its data
+	@rm -rf .demo
+
+test: setup lint ## Lint, then every test
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+lint: ## ruff, mypy, import-linter
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lock: ## Resolve requirements/*.in again, with hashes (needs uv)
+	$(COMPILE) requirements/runtime.in -o requirements/runtime.txt
+	$(COMPILE) requirements/development.in -o requirements/development.txt
+
+bench-first-load: setup ## Keycloak's own LDAP federation and quanheng, 5,000 people, side by side
+	$(PYTHON) -m bench.first_load
+
+bench-no-change: setup ## 30,000 people, nothing changed
+	$(PYTHON) -m bench.no_change
+
+bench-churn: setup ## 30,000 people, 1% changed
+	$(PYTHON) -m bench.churn

@@ -1,0 +1,1 @@
+"""How quanheng comes onto a machine: setup, local servers, the demo."""

@@ -1,0 +1,149 @@
+"""The ``quanheng`` commands of the demo, run as an operator would type them. All of them are here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from deploy.demo.folder import DemoFolder
+
+PROGRAM: Final = Path(sys.executable).parent / "quanheng"
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class CommandFailedError(Exception):
+    """A command of the demo ended with an exit code that was not expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminFiles:
+    """The master realm's administrator, as the commands are told of it."""
+
+    user: str
+    password_file: Path
+
+    def options(self) -> tuple[str, ...]:
+        """Options of ``quanheng realm``."""
+        return ("--admin-user", self.user, "--admin-password-file", self.password_file.name)
+
+
+class Commands:
+    """Runs ``quanheng`` in the demo's folder, where its ``quanheng.toml`` lies."""
+
+    def __init__(self, folder: DemoFolder, console: Console) -> None:
+        self._folder = folder
+        self._console = console
+
+    def generate_keys(self, seals: tuple[Path, Path]) -> None:
+        """Make the keys, and the two seals of the bootstrap, each meant for one person's eyes."""
+        self._run("keys", "generate", "--seal-files", *(file.name for file in seals))
+
+    def realm_differs(self, admin: AdminFiles) -> bool:
+        """Whether the realm is not configured as it should be, or not there at all."""
+        return self._run("realm", "status", *admin.options(), accept=(0, 1, 5)) != 0
+
+    def apply_realm(self, admin: AdminFiles) -> None:
+        """Make and configure the realm, and leave the configurator open for the first load."""
+        self._run("realm", "apply", "--password-form", "--keep-open", *admin.options())
+
+    def close_realm(self, admin: AdminFiles) -> None:
+        """Disable the configurator: from now on the daily client does the work."""
+        self._run("realm", "close", *admin.options())
+
+    def bootstrap(self, founders: Mapping[str, str], seals: tuple[Path, Path]) -> None:
+        """Name the first administrators, ledger entry 0: staff number by post."""
+        named = [f"{post}={staff_no}" for post, staff_no in founders.items()]
+        self._run("bootstrap", *named, *(word for file in seals for word in ("--seal-file", file.name)))
+
+    def sync(self) -> dict[str, Any]:
+        """Plan, safety, apply. Progress is shown, the report is returned."""
+        return self._report("sync")
+
+    def plan(self) -> dict[str, Any]:
+        """What would be changed now."""
+        return self._report("plan")
+
+    def proposals(self) -> list[dict[str, Any]]:
+        """What waits for a second person."""
+        listed: list[dict[str, Any]] = self._report("proposals")["proposals"]
+        return listed
+
+    def approve(self, keys: Iterable[str], person: Path) -> None:
+        """Approve proposals as the person of a file, who logs in through the real form."""
+        browser = f"{sys.executable} -m deploy.local.form_login"
+        environment = {"QUANHENG_FORM_LOGIN": str(person.resolve()), "PYTHONPATH": str(_CHECKOUT)}
+        self._run("approve", *keys, "--open-with", browser, environment=environment)
+
+    def quarantine(self) -> list[dict[str, Any]]:
+        """Rows that could not be believed, masked."""
+        listed: list[dict[str, Any]] = self._report("quarantine")["rows"]
+        return listed
+
+    def check(self) -> dict[str, Any]:
+        """Read everything live; exit 0 when what is ours is as it should be."""
+        return self._report("check")
+
+    def _report(self, *arguments: str) -> dict[str, Any]:
+        self._show(arguments)
+        done = self._start([*arguments, "--format", "json"], stdout=subprocess.PIPE)
+        self._require(done, arguments, (0,))
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def _run(
+        self,
+        *arguments: str,
+        accept: tuple[int, ...] = (0,),
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
+        self._show(arguments)
+        done = self._start(arguments, environment=environment)
+        self._require(done, arguments, accept)
+        return done.returncode
+
+    def _start(
+        self,
+        arguments: Sequence[str],
+        *,
+        stdout: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            cwd=self._folder.root,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            text=True,
+            check=False,
+        )
+
+    def _show(self, arguments: Sequence[str]) -> None:
+        self._console.print(f"[bold]$ quanheng {_shorten(arguments)}[/]", highlight=False)
+
+    @staticmethod
+    def _require(
+        done: subprocess.CompletedProcess[str], arguments: Sequence[str], accept: tuple[int, ...]
+    ) -> None:
+        if done.returncode not in accept:
+            raise CommandFailedError(
+                f"quanheng {arguments[0]} ended with exit code {done.returncode}; its message is above"
+            )
+
+
+def _shorten(arguments: Sequence[str]) -> str:
+    """The line as typed; keys of proposals are cut, and a long list of them too."""
+    words = [word[:12] if _KEY.fullmatch(word) else word for word in arguments]
+    shown = words if len(words) <= 12 else [*words[:4], "…", *words[-2:]]
+    return " ".join(word if word == "…" else shlex.quote(word) for word in shown)

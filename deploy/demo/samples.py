@@ -1,0 +1,149 @@
+"""A handful of accounts to log in with, and their passwords.
+
+Passwords exist for these alone, are random, and are kept in ``.demo/`` only. They are set as the
+administrator of the master realm would: in production nobody has a password, people scan their card.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import requests
+from tests.fixtures.people import Population, SyntheticRow
+
+from deploy.demo.configuration import REALM
+from deploy.demo.folder import DemoFolder
+from deploy.local.keycloak import RunningKeycloak
+from quanheng.model.ids import OrgCode
+from quanheng.model.staff import OrgKind
+
+_STATE = "samples.json"
+_SECONDS = 30
+_PAGE = 1000
+_WANTED = (
+    ("system_admin", "14"),
+    ("business_admin", "14"),
+    ("system_admin", ""),
+    ("business_admin", ""),
+    ("reviewer", ""),
+    ("handler", ""),
+    ("operator", ""),
+)
+"""Posts and areas of which one person each is a sample; an empty area is the first county's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Somebody to log in as."""
+
+    username: str
+    password: str = field(repr=False)
+    name: str
+    post: str
+    area: str
+
+
+class DemoAdministrator:
+    """The administrator of the master realm, who can do what nobody can in production."""
+
+    def __init__(self, server: RunningKeycloak) -> None:
+        self._server = server
+        self._session = requests.Session()
+
+    def login(self) -> None:
+        """Fetch a token; it lives for a minute, so log in before each use."""
+        answer = self._session.post(
+            f"{self._server.url}/realms/master/protocol/openid-connect/token",
+            data={
+                "grant_type": "password",
+                "client_id": "admin-cli",
+                "username": self._server.admin_user,
+                "password": self._server.admin_password,
+            },
+            timeout=_SECONDS,
+        )
+        answer.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def find(self, staff_no: str) -> dict[str, Any] | None:
+        """The user with a staff number."""
+        answer = self._session.get(
+            f"{self._server.url}/admin/realms/{REALM}/users",
+            params={"q": f"staff_no:{staff_no}", "max": "2"},
+            timeout=_SECONDS,
+        )
+        answer.raise_for_status()
+        users = answer.json()
+        return users[0] if len(users) == 1 else None
+
+    def enabled_people(self) -> frozenset[str]:
+        """Staff numbers of the enabled accounts. The plain list leaves service accounts out."""
+        found: set[str] = set()
+        first = 0
+        while True:
+            answer = self._session.get(
+                f"{self._server.url}/admin/realms/{REALM}/users",
+                params={"first": str(first), "max": str(_PAGE), "briefRepresentation": "false"},
+                timeout=_SECONDS,
+            )
+            answer.raise_for_status()
+            page = answer.json()
+            found.update(user["attributes"]["staff_no"][0] for user in page if user["enabled"])
+            first += len(page)
+            if len(page) < _PAGE:
+                return frozenset(found)
+
+    def set_password(self, user_id: str, password: str) -> None:
+        """Give a password that need not be changed."""
+        self._session.put(
+            f"{self._server.url}/admin/realms/{REALM}/users/{user_id}/reset-password",
+            json={"type": "password", "value": password, "temporary": False},
+            timeout=_SECONDS,
+        ).raise_for_status()
+
+
+def prepare_samples(
+    folder: DemoFolder, server: RunningKeycloak, population: Population
+) -> tuple[Sample, ...]:
+    """Samples with their passwords: those of the last demo, and new ones for whoever has none yet."""
+    known = {item["username"]: item for item in folder.read(_STATE).get("samples", [])}
+    names = {unit.code: unit.name for unit in population.units}
+    administrator = DemoAdministrator(server)
+    administrator.login()
+    samples = []
+    for row in choose_samples(population):
+        user = administrator.find(row.staff_no)
+        if user is None:
+            continue
+        password = known.get(user["username"], {}).get("password")
+        if password is None:
+            password = secrets.token_urlsafe(12)
+            administrator.set_password(user["id"], password)
+        samples.append(
+            Sample(
+                username=user["username"],
+                password=password,
+                name=row.name,
+                post=row.post,
+                area=names.get(OrgCode(row.org[:6]), "山西省"),
+            )
+        )
+    folder.write(_STATE, {"samples": [asdict(sample) for sample in samples]})
+    return tuple(samples)
+
+
+def choose_samples(population: Population) -> Iterable[SyntheticRow]:
+    """One good, enabled person for each post and area that is wanted."""
+    county = min(unit.code for unit in population.units if unit.kind is OrgKind.COUNTY)
+    for post, area in _WANTED:
+        prefix = f"{area or county:0<6}"
+        found = (
+            row
+            for row in population.good
+            if row.post_id == post and row.org.startswith(prefix) and row.staff_no in population.enabled
+        )
+        if row := next(found, None):
+            yield row

@@ -1,0 +1,308 @@
+"""A real Keycloak on this machine: fetched by Maven, built once, started with the embedded database.
+
+For demos, tests and benches. Production servers are the operator's own; what they must have switched
+off is :data:`DISABLED_FEATURES`.
+
+    server = start_keycloak(Path(".demo/keycloak"))
+    ...
+    stop_keycloak(server.pid)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+VERSION: Final = "26.7.3"
+"""The one place where the server's version stands."""
+
+SHA256: Final = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
+"""Of the distribution's zip of :data:`VERSION`; whatever Maven brought must be this."""
+
+DISABLED_FEATURES: Final = (
+    "ciba",
+    "device-flow",
+    "docker",
+    "identity-assertion-jwt",
+    "impersonation",
+    "jwt-authorization-grant",
+    "kerberos",
+    "oid4vc-vci",
+    "oid4vc-vci-preauth-code",
+    "organization",
+    "scim-api",
+    "token-exchange",
+    "token-exchange-delegation",
+    "token-exchange-standard",
+)
+"""Ways in that nobody needs, off for every realm: each is one more way to a token or to users."""
+
+_BUILD_OPTIONS: Final = (
+    "--db=dev-file",
+    "--health-enabled=true",
+    f"--features-disabled={','.join(DISABLED_FEATURES)}",
+)
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Servers that this process started, by pid; their exit is collected when they are stopped."""
+_START_SECONDS: Final = 180
+_STOP_SECONDS: Final = 30
+
+
+class LocalServerError(Exception):
+    """A server of this machine could not be fetched, built or started; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningKeycloak:
+    """A server that answers. ``pid`` leads a process group of its own."""
+
+    pid: int
+    url: str
+    management_url: str
+    admin_user: str
+    admin_password: str = field(repr=False)
+
+
+def cache_directory() -> Path:
+    """Where downloads and built servers are kept: ``QUANHENG_CACHE``, or the user's cache."""
+    if chosen := os.environ.get("QUANHENG_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "quanheng"
+
+
+QUICK_START: Final = "-XX:TieredStopAtLevel=1"
+"""For ``java_options``: starts with half the work, runs slower later. For tests, never for measuring."""
+
+
+def start_keycloak(
+    folder: Path,
+    *,
+    http_port: int | None = None,
+    heap: str = "1g",
+    java_options: str = "",
+    wait_seconds: float = _START_SECONDS,
+) -> RunningKeycloak:
+    """Start the server that lives in ``folder``, making it there first when the folder is new.
+
+    Data, log (``keycloak.log``) and the first administrator's password (``admin.json``, mode 0600)
+    stay in the folder, so a server that was stopped comes back as it was. ``heap`` is Java's ``-Xmx``.
+    Returns when the server is ready; raises :class:`LocalServerError` when it is not in time.
+    """
+    if not (folder / "bin" / "kc.sh").exists():
+        _install(folder)
+    admin_user, admin_password = _administrator(folder)
+    port = http_port or _free_port()
+    management_port = _free_port()
+    environment = {
+        **os.environ,
+        "JAVA_OPTS_APPEND": java_options,
+        "JAVA_OPTS_KC_HEAP": f"-Xms256m -Xmx{heap}",
+        "KC_BOOTSTRAP_ADMIN_USERNAME": admin_user,
+        "KC_BOOTSTRAP_ADMIN_PASSWORD": admin_password,
+    }
+    command = [
+        str(folder.resolve() / "bin" / "kc.sh"),
+        "start",
+        "--optimized",
+        "--http-enabled=true",
+        "--hostname-strict=false",
+        "--cache=local",
+        "--http-host=127.0.0.1",
+        f"--http-port={port}",
+        "--http-management-host=127.0.0.1",
+        f"--http-management-port={management_port}",
+    ]
+    log_file = folder / "keycloak.log"
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _children[process.pid] = process
+    server = RunningKeycloak(
+        pid=process.pid,
+        url=f"http://127.0.0.1:{port}",
+        management_url=f"http://127.0.0.1:{management_port}",
+        admin_user=admin_user,
+        admin_password=admin_password,
+    )
+    if not _becomes_ready(server, process, wait_seconds):
+        stop_keycloak(process.pid, hard=True)
+        raise LocalServerError(f"Keycloak ended, or was not ready in {wait_seconds:.0f} s: read {log_file}")
+    return server
+
+
+def stop_keycloak(pid: int, *, hard: bool = False) -> None:
+    """Stop the server that :func:`start_keycloak` returned; nothing happens when it is gone.
+
+    ``hard`` pulls the plug (SIGKILL). A process that is not a Keycloak is left alone: its number may
+    have been given to another since.
+    """
+    members = _group(pid)
+    if not any(_is_keycloak(member) for member in members):
+        return
+    for name in (signal.SIGKILL,) if hard else (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, name)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            if child := _children.get(pid):
+                child.poll()
+            if not _group(pid):
+                _children.pop(pid, None)
+                return
+            time.sleep(0.05)
+
+
+def _install(folder: Path) -> None:
+    built = built_distribution()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Libraries are never written to, so they are linked; what a later build replaces is copied.
+    shutil.copytree(
+        built / "lib" / "lib", folder / "lib" / "lib", copy_function=_link_or_copy, dirs_exist_ok=True
+    )
+    shutil.copytree(built, folder, ignore=lambda at, _: ["lib"] if Path(at) == built / "lib" else [],
+                    dirs_exist_ok=True)  # fmt: skip
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def built_distribution() -> Path:
+    """The unzipped and built server in the cache, fetched and made once per version and options."""
+    if shutil.which("java") is None:
+        raise LocalServerError("There is no java: install Java 17 or later (openjdk-17-jre-headless)")
+    key = hashlib.sha256("\n".join((VERSION, SHA256, *_BUILD_OPTIONS)).encode()).hexdigest()[:12]
+    built = cache_directory() / "built" / f"keycloak-{VERSION}-{key}"
+    if built.exists():
+        return built
+    archive = _archive()
+    built.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=built.parent))
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(scratch)
+        tree = scratch / f"keycloak-{VERSION}"
+        for script in (tree / "bin").glob("*.sh"):
+            script.chmod(0o755)
+        done = subprocess.run(
+            [str(tree / "bin" / "kc.sh"), "build", *_BUILD_OPTIONS],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise LocalServerError(
+                f"Keycloak could not be built:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )
+        # Somebody else may have built the same in the meantime: theirs is as good.
+        with contextlib.suppress(OSError):
+            tree.rename(built)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return built
+
+
+def _archive() -> Path:
+    archive = cache_directory() / f"keycloak-quarkus-dist-{VERSION}.zip"
+    if not archive.exists():
+        maven = shutil.which("mvn")
+        if maven is None:
+            raise LocalServerError("There is no mvn, which fetches Keycloak: install Maven (maven)")
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
+            done = subprocess.run(
+                [
+                    maven,
+                    "-B",
+                    "dependency:copy",
+                    f"-Dartifact=org.keycloak:keycloak-quarkus-dist:{VERSION}:zip",
+                    f"-DoutputDirectory={scratch}",
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            fetched = Path(scratch) / archive.name
+            if done.returncode != 0 or not fetched.exists():
+                raise LocalServerError(f"Maven could not fetch Keycloak {VERSION}:\n{done.stdout[-2000:]}")
+            fetched.rename(archive)
+    with archive.open("rb") as packed:
+        digest = hashlib.file_digest(packed, "sha256").hexdigest()
+    if digest != SHA256:
+        raise LocalServerError(f"{archive} is not the distribution we know: delete it and try again")
+    return archive
+
+
+def _administrator(folder: Path) -> tuple[str, str]:
+    """Name and password of the first administrator of the master realm, made once per folder."""
+    file = folder / "admin.json"
+    if not file.exists():
+        secret = {"user": "bootstrap", "password": secrets.token_urlsafe(24)}
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            json.dump(secret, out)
+    known = json.loads(file.read_text())
+    return known["user"], known["password"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _becomes_ready(server: RunningKeycloak, process: subprocess.Popen[bytes], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        with (
+            contextlib.suppress(OSError, urllib.error.URLError),
+            urllib.request.urlopen(f"{server.management_url}/health/ready", timeout=5) as answer,  # noqa: S310 - loopback
+        ):
+            if answer.status == 200:
+                return True
+        time.sleep(0.1)
+    return False
+
+
+def _group(pid: int) -> list[int]:
+    """Living processes of the group; a zombie whose parent does not collect it counts as gone."""
+    members = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                if int(group) == pid and state != "Z":
+                    members.append(int(entry.name))
+    return members
+
+
+def _is_keycloak(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return any(word.endswith(b"/bin/kc.sh") or word.startswith(b"-Dkc.") for word in words)
+    return False

@@ -1,0 +1,16 @@
+"""Fixtures that every test may ask for, one module for each server."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite("fixtures.kills")
+pytest_plugins = [
+    "fixtures.servers_keycloak",
+    "fixtures.servers_slapd",
+    "fixtures.servers_postgres",
+    "fixtures.stores",
+    "fixtures.world",
+    "fixtures.real_world",
+    "fixtures.command_line",
+]

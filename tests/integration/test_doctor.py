@@ -1,0 +1,147 @@
+"""The doctor over real directories, an older store, a silent daemon; and its judgements by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.command_line import Desk
+from fixtures.servers_slapd import FilledSlapd, ldap_settings
+from quanheng.clock import system_clock
+from quanheng.config import LdapSettings, Settings, read_settings
+from quanheng.keycloak.fake import FakeRealm
+from quanheng.operations.context import Context
+from quanheng.operations.doctor import server
+from quanheng.operations.doctor.certificates import days_left, judge_days
+from quanheng.operations.doctor.result import Result, State
+from quanheng.operations.doctor.sources import examine_sources
+from quanheng.operations.doctor.stored import examine_store
+from quanheng.operations.heartbeat import Heartbeat, write_heartbeat
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
+
+
+def _sources(desk: Desk, source: LdapSettings) -> dict[str, Result]:
+    settings = read_settings(desk.folder / "quanheng.toml").model_copy(update={"sources": (source,)})
+    return _by_id(examine_sources(_context(settings)))
+
+
+def _context(settings: Settings, clock: Callable[[], datetime] = system_clock) -> Context:
+    return Context(settings, clock=clock, make_realm=lambda _settings: FakeRealm())
+
+
+def _by_id(results: Iterator[Result]) -> dict[str, Result]:
+    return {result.id: result for result in results}
+
+
+@pytest.mark.parametrize("tls", ["starttls", "ldaps"])
+def test_a_directory_that_answers_is_well_and_its_certificate_is_looked_at(
+    desk: Desk, slapd: FilledSlapd, tls: str
+) -> None:
+    """Connected, verified, bound, both bases seen, days of the certificate counted."""
+    url = slapd.server.ldaps_url if tls == "ldaps" else slapd.server.url
+    found = _sources(desk, ldap_settings(slapd.server, tls=tls, url=url))
+    assert found["source.ldap"].state is State.OK
+    assert "天到期" in found["source.ldap.tls"].message
+
+
+def test_a_directory_without_encryption_is_a_warning(desk: Desk, slapd: FilledSlapd) -> None:
+    """It works, and the password can be read by others."""
+    found = _sources(desk, ldap_settings(slapd.server, tls="plain"))
+    assert found["source.ldap.tls"].state is State.WARN
+
+
+def test_a_directory_that_refuses_us_fails_without_showing_the_password(
+    desk: Desk, slapd: FilledSlapd, tmp_path: Path
+) -> None:
+    """Wrong password, and a base that is not there."""
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not-the-password", encoding="utf-8")
+    wrong.chmod(0o600)
+    refused = _sources(desk, ldap_settings(slapd.server, password_file=wrong))["source.ldap"]
+    assert refused.state is State.FAIL
+    assert "not-the-password" not in refused.message + refused.remedy
+    elsewhere = ldap_settings(slapd.server, people_base="ou=nowhere,dc=example,dc=org")
+    assert _sources(desk, elsewhere)["source.ldap"].state is State.FAIL
+
+
+def test_a_directory_that_is_gone_fails(desk: Desk, slapd: FilledSlapd) -> None:
+    """Nobody listens there."""
+    settings = ldap_settings(slapd.server, url="ldap://127.0.0.1:9")
+    assert _sources(desk, settings)["source.ldap"].state is State.FAIL
+
+
+def test_an_old_feed_is_a_warning(ready_desk: Desk) -> None:
+    """Accounts are reviewed monthly, so a feed is expected monthly."""
+    settings = read_settings(ready_desk.folder / "quanheng.toml")
+    later = system_clock() + timedelta(days=40)
+    assert _by_id(examine_sources(_context(settings)))["source.hr"].state is State.OK
+    assert _by_id(examine_sources(_context(settings, lambda: later)))["source.hr"].state is State.WARN
+
+
+def test_what_was_left_alone_for_days_is_a_warning(ready_desk: Desk) -> None:
+    """The mirror, the anchor and the heartbeat grow old."""
+    ready_desk.ask("sync")
+    ready_desk.ask("ledger", "anchor")
+    ready_desk.ask("keys", "rotate", "ledger")  # the ledger is now longer than its anchor
+    settings = read_settings(ready_desk.folder / "quanheng.toml")
+    heartbeat = settings.schedule.heartbeat_file
+    assert heartbeat is not None
+    write_heartbeat(heartbeat, Heartbeat(at=system_clock(), pid=1, state="idle", result="ok"))
+    with _context(settings) as context:
+        now = _by_id(examine_store(context))
+    assert {now[name].state for name in ("mirror", "anchor", "daemon", "ledger")} == {State.OK}
+    with _context(settings, lambda: system_clock() + timedelta(days=5)) as context:
+        then = _by_id(examine_store(context))
+    states = {name: then[name].state for name in ("mirror", "anchor", "daemon", "ledger")}
+    assert states == {
+        "mirror": State.WARN,
+        "anchor": State.WARN,
+        "daemon": State.FAIL,
+        "ledger": State.OK,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ends", "state"),
+    [(-1, State.FAIL), (10, State.WARN), (90, State.OK)],
+)
+def test_a_certificate_is_judged_by_its_days(ends: int, state: State) -> None:
+    """Over, soon over, good."""
+    text = f"{NOW + timedelta(days=ends, hours=1):%b %d %H:%M:%S %Y} GMT"
+    assert judge_days("x", days_left({"notAfter": text}, NOW)).state is state
+
+
+def test_a_certificate_that_does_not_say_is_a_warning() -> None:
+    """Nothing known is not the same as good."""
+    assert judge_days("x", days_left({}, NOW)).state is State.WARN
+
+
+@pytest.mark.parametrize(
+    ("held", "state"),
+    [
+        (["manage-users", "view-users", "query-users"], State.OK),
+        (["manage-users"], State.FAIL),
+        (["manage-users", "view-users", "manage-realm"], State.FAIL),
+        (["realm-admin", "manage-users", "view-users"], State.FAIL),
+    ],
+)
+def test_the_daily_client_has_the_least_roles_and_nothing_broader(held: list[str], state: State) -> None:
+    """One role too many is as wrong as one too few; what a role brings along is not counted."""
+    claims = {
+        "resource_access": {"realm-management": {"roles": held}, "account": {"roles": ["view-profile"]}}
+    }
+    assert server._roles(claims, ["manage-users", "view-users"]).state is state
+
+
+def test_a_feature_that_nobody_needs_is_a_warning() -> None:
+    """With the option that switches it off."""
+    info: dict[str, Any] = {
+        "features": [{"name": "CIBA", "enabled": True}, {"name": "DEVICE_FLOW", "enabled": False}]
+    }
+    found = server._features(info)
+    assert (found.state, found.remedy) == (State.WARN, "kc.sh build --features-disabled=ciba")

@@ -1,0 +1,103 @@
+"""The deciding parts of the keycloak room, without any server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quanheng.keycloak.compare import Difference, differences, merged
+from quanheng.keycloak.configuration_files import configuration_folder
+from quanheng.keycloak.events import Affected, affected
+from quanheng.keycloak.new_user import _MAX_VALUES
+from quanheng.model.ids import KeycloakId
+from quanheng.model.realm import AdminEvent
+
+
+def event(kind: str, operation: str, path: str, actor: str = "somebody") -> AdminEvent:
+    """An admin event."""
+    return AdminEvent(
+        id="1",
+        at=datetime(2024, 5, 1, tzinfo=UTC),
+        operation=operation,
+        resource_type=kind,
+        resource_path=path,
+        actor_realm="master",
+        actor_client="console",
+        actor_user=actor,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "path"),
+    [
+        ("SOMETHING_NEW", "CREATE", "users/1"),
+        ("USER", "UPDATE", "elsewhere/1"),
+        ("REALM_ROLE_MAPPING", "CREATE", "elsewhere/1/role-mappings/realm"),
+        ("GROUP", "ACTION", "groups/1"),
+        ("REALM", "CREATE", "groups/1"),
+        ("REALM", "DELETE", ""),
+        ("COMPONENT", "CREATE", "components/1"),
+        ("REALM_ROLE", "DELETE", "roles/x"),
+    ],
+)
+def test_unknown_means_everything(kind: str, operation: str, path: str) -> None:
+    """What is not known to be harmless has everything read again."""
+    assert affected([event(kind, operation, path)]).everything
+
+
+def test_events_add_up() -> None:
+    """Several events have all they name read again; our own users and groups are known already."""
+    events = [
+        event("USER", "UPDATE", "users/1"),
+        event("GROUP_MEMBERSHIP", "CREATE", "users/2/groups/3"),
+        event("REALM_ROLE_MAPPING", "CREATE", "groups/4/role-mappings/realm"),
+        event("USER", "UPDATE", "users/5", actor="us"),
+        event("GROUP", "CREATE", "groups/6/children", actor="us"),
+        event("REALM_ROLE", "CREATE", "roles/x", actor="us"),
+    ]
+
+    assert affected(events, known_actors=frozenset({"us"})) == Affected(
+        users=frozenset({KeycloakId("1"), KeycloakId("2")}), groups=frozenset({KeycloakId("4")}), roles=True
+    )
+
+
+_json = st.recursive(
+    st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+_object = st.dictionaries(st.text(max_size=3), _json, max_size=4)
+
+
+@given(found=_object, wanted=_object)
+def test_merged_differs_no_more(found: dict[str, object], wanted: dict[str, object]) -> None:
+    """What is wanted, put into what is there, leaves no difference, and the rest as it was."""
+    result = merged(found, wanted)
+
+    assert list(differences("x", wanted, result)) == []
+    assert {key: value for key, value in result.items() if key not in wanted} == {
+        key: value for key, value in found.items() if key not in wanted
+    }
+
+
+def test_difference_names_the_place() -> None:
+    """A difference says where, what was wanted and what was found; off and left out are the same."""
+    wanted = {"a": {"b": "1"}, "list": ["x", "y"], "off": False}
+    found = {"a": {"b": "2", "other": "3"}, "list": ["y", "x"]}
+
+    assert list(differences("realm", wanted, found)) == [Difference("realm.a.b", "1", "2")]
+
+
+def test_profile_and_checks_agree() -> None:
+    """The attributes that are checked before an import are those of the user profile, and as long."""
+    profile = yaml.safe_load((configuration_folder() / "user-profile.yaml").read_text(encoding="utf-8"))
+    declared = {
+        item["name"]: item["validations"]["length"]["max"]
+        for item in profile["attributes"]
+        if item["name"] not in ("username", "firstName", "email")
+    }
+    assert declared == _MAX_VALUES
