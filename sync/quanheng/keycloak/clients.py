@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from quanheng.errors import ConfigurationError
@@ -24,16 +22,6 @@ def open_configurator(admin: Connection, client_id: str = DEFAULT_CONFIGURATOR) 
 def close_configurator(admin: Connection, client_id: str = DEFAULT_CONFIGURATOR) -> bool:
     """Disable it again; its tokens are refused from then on. Tells whether it was open."""
     return _switch(admin, client_id, enabled=False)
-
-
-@contextmanager
-def opened_configurator(admin: Connection, client_id: str = DEFAULT_CONFIGURATOR) -> Iterator[None]:
-    """Open it for a block, and close it however the block ends."""
-    open_configurator(admin, client_id)
-    try:
-        yield
-    finally:
-        close_configurator(admin, client_id)
 
 
 def _switch(admin: Connection, client_id: str, *, enabled: bool) -> bool:

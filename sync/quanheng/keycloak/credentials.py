@@ -109,27 +109,6 @@ class AdminPassword:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class AdminSecret:
-    """A service account of the master realm with a secret."""
-
-    client_id: str
-    secret: Sensitive
-
-    @property
-    def label(self) -> str:
-        """The client's id."""
-        return f"client '{self.client_id}' of the master realm"
-
-    def form(self, issuer: str) -> Mapping[str, str]:
-        """Client credentials."""
-        return {
-            "grant_type": "client_credentials",
-            "client_id": self.client_id,
-            "client_secret": self.secret.reveal(),
-        }
-
-
 def public_jwk(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> dict[str, Any]:
     """The public half as a JSON Web Key; ``kid`` is its thumbprint (RFC 7638)."""
     public = key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else key

@@ -46,11 +46,6 @@ class Readings:
             found.append(Finding(kind=kind, subject=summary.source, detail=summary.message))
         return tuple(found)
 
-    @property
-    def all_accepted(self) -> bool:
-        """Whether every source could be read and believed."""
-        return all(summary.accepted for summary in self.summaries)
-
 
 def read_sources(context: Context, registry: Registry, units: Units) -> Readings:
     """Read the sources in the order of the settings, which is their precedence.

@@ -50,6 +50,10 @@ def open_keyring(database: Database, directory: Path) -> FileKeyring:
     Raises :class:`ConfigurationError` for missing or readable keys, and :class:`IntegrityError` when
     they are the keys of another store: with them, everybody would be created a second time.
     """
+    with database.reading() as connection:
+        if read_text(connection, _INDEX_KEY) is not None:
+            return require_keys(connection, directory)
+    # Only the first opening writes: what the keys of this store are.
     with database.transaction() as connection:
         return require_keys(connection, directory)
 
