@@ -166,10 +166,10 @@ def stop_keycloak(pid: int, *, hard: bool = False) -> None:
             os.killpg(pid, name)
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
-            if child := _children.get(pid):
-                child.poll()
             if not _group(pid):
-                _children.pop(pid, None)
+                # Dead, but perhaps not collected yet: a process that nobody waits for stays a zombie.
+                if child := _children.pop(pid, None):
+                    child.wait(_STOP_SECONDS)
                 return
             time.sleep(0.05)
 
