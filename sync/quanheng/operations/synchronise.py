@@ -17,14 +17,13 @@ from quanheng.engine.plan import Plan
 from quanheng.engine.steps import ENDS_SESSIONS, Result
 from quanheng.errors import RefusedError, UnsafePlanError
 from quanheng.keycloak.port import RealmRefusedError
-from quanheng.ledger.chain import Ledger
-from quanheng.ledger.entry import Entry
 from quanheng.model.change import Change, ChangeKind, Json
 from quanheng.model.person import Proposal, ProposalKind, ProposalState
 from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
 from quanheng.model.registry import Registry
 from quanheng.model.staff import Mode, Reading
 from quanheng.operations.context import Context
+from quanheng.operations.noting import note
 from quanheng.operations.planning import Planned, make_plan
 from quanheng.operations.refresh import distrust_mirror, refresh_mirror, sweep
 from quanheng.store.holder import this_process
@@ -179,7 +178,7 @@ def recover(context: Context, lease: Lease) -> int:
             "done": len(done),
             "of": len(plan.changes),
         }
-        _note(context, connection, "plan_superseded", body)
+        note(context, connection, "plan_superseded", body)
         set_plan_state(connection, digest, PlanState.SUPERSEDED, context.clock())
         distrust_mirror(connection)
     return len(found)
@@ -267,7 +266,7 @@ def _carry_out(
         lease.assert_held(connection)
         commit_delta(connection, plan.delta, context.keyring, context.clock())
         set_plan_state(connection, plan.digest, PlanState.APPLYING, context.clock())
-        _note(
+        note(
             context,
             connection,
             "plan_begun",
@@ -295,17 +294,13 @@ def _carry_out(
         if groups is not None:
             replace_groups(connection, groups)  # a new name changes the paths of all below it
         set_plan_state(connection, plan.digest, PlanState.APPLIED, context.clock())
-        _note(
+        note(
             context,
             connection,
             "plan_finished",
             {"digest": plan.digest, "done": dict(outcome.done), "refused": len(outcome.refused)},
         )
     return outcome
-
-
-def _note(context: Context, connection: Connection, kind: str, body: dict[str, Json]) -> None:
-    Ledger(connection, context.keyring, context.clock).append([Entry(kind=kind, body=body)])
 
 
 def _user(effects: InEffect, change: Change) -> RealmUser | None:
