@@ -35,13 +35,15 @@ class Rounds:
         self.figures: dict[str, list[dict[str, Any]]] = {"federation": [], "quanheng": []}
         """By side; the first of each is that of the server that had just been started."""
 
-    def run(self, number: int) -> None:
-        """Both sides once; who begins changes from round to round."""
+    def run(self, number: int, only: str | None = None) -> None:
+        """Both sides once, or ``only`` one of them; who begins changes from round to round."""
         sides: list[tuple[str, Callable[[BenchRealm], dict[str, Any]]]] = [
             ("federation", self._federation),
             ("quanheng", self._quanheng),
         ]
         for side, load in sides if number % 2 else reversed(sides):
+            if only not in (None, side):
+                continue
             realm = BenchRealm(
                 self._servers,
                 f"{side}-{number}",
@@ -80,6 +82,22 @@ class Rounds:
         return figures if sampler is None else {**figures, "profile": sampler.profile()}
 
 
+def run_alone(population: Population, arguments: argparse.Namespace) -> None:
+    """Each side on a server of its own that was just started, as the one first load of a bureau is."""
+    rates: dict[str, list[int]] = {"federation": [], "quanheng": []}
+    for number in range(arguments.rounds):
+        for side, found in rates.items():
+            with started_servers(population) as servers:
+                rounds = Rounds(servers, population, arguments)
+                rounds.run(number, only=side)
+            found += [item["people_per_second"] for item in rounds.figures[side]]
+    ratio = median(rates["quanheng"]) / median(rates["federation"])
+    report(
+        "first_load_alone",
+        {"people": arguments.people, "people_per_second": rates, "ratio": round(ratio, 2)},
+    )
+
+
 def main() -> None:
     """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -88,8 +106,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="requests at once; quanheng's default otherwise")
     parser.add_argument("--batch-size", type=int, help="users per import; quanheng's default otherwise")
     parser.add_argument("--profile", action="store_true", help="say where quanheng's time goes")
+    parser.add_argument("--alone", action="store_true", help="each side on a server that was just started")
     arguments = parser.parse_args()
     population = make_people(arguments.people)
+    if arguments.alone:
+        run_alone(population, arguments)
+        return
     with started_servers(population) as servers:
         rounds = Rounds(servers, population, arguments)
         say("round 0, on a server that was just started, is reported apart")
