@@ -11,17 +11,19 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import requests
 from tests.fixtures.people import Population, SyntheticRow
 
 from deploy.demo.configuration import REALM
 from deploy.demo.folder import DemoFolder
 from deploy.local.keycloak import RunningKeycloak
+from quanheng.keycloak.connection import Connection
+from quanheng.keycloak.credentials import AdminPassword
+from quanheng.keycloak.open import MASTER
 from quanheng.model.ids import OrgCode
+from quanheng.model.sensitive import Sensitive
 from quanheng.model.staff import OrgKind
 
 _STATE = "samples.json"
-_SECONDS = 30
 _PAGE = 1000
 _WANTED = (
     ("system_admin", "14"),
@@ -50,47 +52,22 @@ class DemoAdministrator:
     """The administrator of the master realm, who can do what nobody can in production."""
 
     def __init__(self, server: RunningKeycloak) -> None:
-        self._server = server
-        self._session = requests.Session()
-
-    def login(self) -> None:
-        """Fetch a token; it lives for a minute, so log in before each use."""
-        answer = self._session.post(
-            f"{self._server.url}/realms/master/protocol/openid-connect/token",
-            data={
-                "grant_type": "password",
-                "client_id": "admin-cli",
-                "username": self._server.admin_user,
-                "password": self._server.admin_password,
-            },
-            timeout=_SECONDS,
-        )
-        answer.raise_for_status()
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        credential = AdminPassword(server.admin_user, Sensitive(server.admin_password))
+        self._connection = Connection(server.url, REALM, credential, token_realm=MASTER)
 
     def find(self, staff_no: str) -> dict[str, Any] | None:
         """The user with a staff number."""
-        answer = self._session.get(
-            f"{self._server.url}/admin/realms/{REALM}/users",
-            params={"q": f"staff_no:{staff_no}", "max": "2"},
-            timeout=_SECONDS,
-        )
-        answer.raise_for_status()
-        users = answer.json()
+        path = self._connection.realm_path("/users")
+        users = self._connection.get(path, q=f"staff_no:{staff_no}", max="2")
         return users[0] if len(users) == 1 else None
 
     def enabled_people(self) -> frozenset[str]:
         """Staff numbers of the enabled accounts. The plain list leaves service accounts out."""
+        path = self._connection.realm_path("/users")
         found: set[str] = set()
         first = 0
         while True:
-            answer = self._session.get(
-                f"{self._server.url}/admin/realms/{REALM}/users",
-                params={"first": str(first), "max": str(_PAGE), "briefRepresentation": "false"},
-                timeout=_SECONDS,
-            )
-            answer.raise_for_status()
-            page = answer.json()
+            page = self._connection.get(path, first=first, max=_PAGE, briefRepresentation="false")
             found.update(user["attributes"]["staff_no"][0] for user in page if user["enabled"])
             first += len(page)
             if len(page) < _PAGE:
@@ -98,11 +75,11 @@ class DemoAdministrator:
 
     def set_password(self, user_id: str, password: str) -> None:
         """Give a password that need not be changed."""
-        self._session.put(
-            f"{self._server.url}/admin/realms/{REALM}/users/{user_id}/reset-password",
+        self._connection.request(
+            "PUT",
+            self._connection.realm_path(f"/users/{user_id}/reset-password"),
             json={"type": "password", "value": password, "temporary": False},
-            timeout=_SECONDS,
-        ).raise_for_status()
+        )
 
 
 def prepare_samples(
@@ -112,7 +89,6 @@ def prepare_samples(
     known = {item["username"]: item for item in folder.read(_STATE).get("samples", [])}
     names = {unit.code: unit.name for unit in population.units}
     administrator = DemoAdministrator(server)
-    administrator.login()
     samples = []
     for row in choose_samples(population):
         user = administrator.find(row.staff_no)

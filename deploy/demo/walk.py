@@ -137,7 +137,6 @@ class Walk:
     ) -> None:
         self._say("Summary")
         administrator = DemoAdministrator(keycloak)
-        administrator.login()
         enabled = administrator.enabled_people()
         # After a demo of a wider scope the others are still there, and rightly so.
         named = {row.staff_no for row in issue.population.good}
