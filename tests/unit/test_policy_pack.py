@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from fixtures.pack_making import FIFTH, page_pack
 from quanheng.errors import ConfigurationError
 from quanheng.model.ids import PostId
-from quanheng.policy.pack import find_pack, lint, load_pack
+from quanheng.policy.lint import lint
+from quanheng.policy.pack import find_pack, load_pack, load_packs
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -47,6 +49,30 @@ def test_shipped_pack_is_clean() -> None:
     assert pack.post_by_id[PostId("system_admin")].role == "post-system-admin"
     assert pack.status_by_label["挂职"].id == "seconded"
     assert pack.employment_by_label["村干部"].id == "village_cadre"
+
+
+@pytest.mark.parametrize("name", ["shanxi", "jincheng", "enshi", "gansu", str(FIFTH)])
+def test_each_pack_is_clean(name: str) -> None:
+    """Every shipped pack holds together, and so does the one written from the reference page alone."""
+    assert lint(load_pack(find_pack(name))) == []
+
+
+def test_example_of_the_reference_page_is_a_pack(tmp_path: Path) -> None:
+    """What the page shows as a complete pack is one."""
+    assert load_pack(page_pack(tmp_path)).info.id == "qingxi"
+
+
+def test_packs_are_stacked_by_name() -> None:
+    """Several names are one pack; the first owns the realm."""
+    pack = load_packs(["shanxi", "jincheng"])
+    assert pack.info.id == "shanxi"
+    assert [item.letter for item in pack.info.regulations] == ["S", "X", "J"]
+
+
+def test_yaml_that_contains_itself(folder: Path) -> None:
+    """An anchor that contains itself is an error of its file, and not endless."""
+    (folder / "rules.yaml").write_text("exclusions: &loop [*loop]\n", encoding="utf-8")
+    assert "rules.yaml: " in faults(folder)
 
 
 def test_every_file_is_needed(folder: Path) -> None:

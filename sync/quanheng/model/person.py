@@ -103,6 +103,45 @@ class Withholding:
     actor: str
     at: datetime
     reason: str
+    signature: str = ""
+    """Signature of the ledger key, hex; without it the withholding does not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantedBasis:
+    """A basis that no source says: an entitled administrator's grant, or an approved application.
+
+    It counts as long as its signature does and the post accepts its kind; no source takes it away but by
+    the person's leaving or moving to another county.
+    """
+
+    person: PersonId
+    post: PostId
+    area: OrgCode
+    kind: BasisKind
+    actor: str
+    """Keycloak's user id of who granted it, or the key of the application."""
+    at: datetime
+    reason: str
+    signature: str = ""
+    """Signature of the ledger key, hex; without it the basis does not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A person for whom a waivable rule does not count, until a day (that day included).
+
+    It counts when the proposal of the same key was approved; it ends by itself.
+    """
+
+    key: str
+    person: PersonId
+    rule: str
+    """Id of the rule in the pack."""
+    reason: str
+    control: str
+    """The compensating control (防控措施)."""
+    until: date
 
 
 class ProposalKind(StrEnum):
@@ -112,6 +151,7 @@ class ProposalKind(StrEnum):
     DOCUMENT_CHANGED = "document_changed"
     STAFF_NO_MOVED = "staff_no_moved"
     UNSAFE_PLAN = "unsafe_plan"
+    WAIVER = "waiver"
 
 
 class ProposalState(StrEnum):

@@ -46,7 +46,9 @@ class NewUser:
     enabled: bool
     name: str
     attributes: Attributes
-    groups: frozenset[GroupPath]
+    groups: tuple[GroupPath, ...]
+    """In the order in which they are joined: the guard judges each join as it comes, so a qualification
+    comes before the duty that requires it."""
     identities: frozenset[FederatedIdentity]
 
 
@@ -62,8 +64,9 @@ class RealmGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealmRole:
-    """A realm role."""
+    """A role of the realm, or of a client of it (``client-id/role``)."""
 
+    id: KeycloakId
     name: RoleName
     description: str = ""
     composites: frozenset[RoleName] = frozenset()
@@ -83,6 +86,8 @@ class AdminEvent:
     actor_realm: str
     actor_client: str
     actor_user: str
+    detail: str = ""
+    """What the guard wrote of a veto, JSON; empty for Keycloak's own events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

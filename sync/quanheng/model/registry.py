@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, SourceId, StaffNo
-from quanheng.model.person import Claim, Hold, PersonRecord, Proposal, Withholding
+from quanheng.model.person import Claim, GrantedBasis, Hold, PersonRecord, Proposal, Waiver, Withholding
 from quanheng.model.staff import Declaration, OrgUnit
+
+Seat = tuple[PersonId, PostId, OrgCode]
+"""A person at a post in an area: what makes two bases, or two withholdings, the same."""
 
 ClaimKey = tuple[SourceId, PersonId, OrgCode, PostId | None]
 
@@ -50,6 +53,10 @@ class Registry:
     holds: tuple[Hold, ...] = ()
     """Holds that no source says: frozen in the console and the like."""
     withholdings: tuple[Withholding, ...] = ()
+    bases: tuple[GrantedBasis, ...] = ()
+    """Bases that no source says."""
+    waivers: tuple[Waiver, ...] = ()
+    """Waivers asked for, approved or not."""
     proposals: Mapping[str, Proposal] = field(default_factory=dict)
     accounts: Mapping[PersonId, AccountRecord] = field(default_factory=dict)
     founders: tuple[Founder, ...] = ()
@@ -78,6 +85,11 @@ class RegistryDelta:
     sources: tuple[Declaration, ...] = ()
     holds_put: tuple[Hold, ...] = ()
     holds_lifted: tuple[tuple[PersonId, str], ...] = ()
+    withholdings_put: tuple[Withholding, ...] = ()
+    withholdings_ended: tuple[Seat, ...] = ()
+    bases_put: tuple[GrantedBasis, ...] = ()
+    bases_ended: tuple[Seat, ...] = ()
+    waivers_put: tuple[Waiver, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     adopted: tuple[AccountRecord, ...] = ()
     """Accounts whose Keycloak id or switch was learned by looking (console holds, adoption)."""
@@ -95,6 +107,11 @@ class RegistryDelta:
             or self.sources
             or self.holds_put
             or self.holds_lifted
+            or self.withholdings_put
+            or self.withholdings_ended
+            or self.bases_put
+            or self.bases_ended
+            or self.waivers_put
             or self.proposals
             or self.adopted
         )

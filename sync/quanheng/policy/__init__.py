@@ -1,1 +1,6 @@
-"""Policy packs: what a regulation says, as data. ``schema`` fixes the files, ``pack`` loads and lints."""
+"""Policy packs: what a regulation says, as data, and the judge of it.
+
+``schema`` fixes the files, ``pack`` reads them into ``contents``, ``lint`` proves that they hold together,
+``stacking`` puts several into one realm. ``compiling`` makes ``rules`` of them; ``effective`` says what
+somebody holds, ``judge`` what that breaks, ``shortages`` what is missing.
+"""

@@ -1,4 +1,4 @@
-"""The files of a policy pack and what each may say. ``mappers/README.md`` explains them by example.
+"""The files of a policy pack and what each may say. ``docs/reference/packs.md`` teaches them.
 
 One folder is one pack, eight YAML files, each one class here: ``pack.yaml``, ``organisations.yaml``,
 ``qualifications.yaml``, ``posts.yaml``, ``permissions.yaml``, ``rules.yaml``, ``statuses.yaml``,
@@ -19,6 +19,9 @@ AsciiId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Label = Annotated[str, Field(min_length=1, max_length=60)]
 Article = Annotated[str, Field(pattern=r"^[A-Z]\d{1,2}(\(\d+\))?$")]
 """Citation: letter of the regulation in ``pack.yaml`` and number of the article, ``S3``."""
+
+AreaCode = Annotated[str, Field(pattern=r"^\d{2,12}$")]
+"""Code of an organisation; everything whose code begins with it lies below it."""
 
 
 class _Part(BaseModel):
@@ -123,8 +126,14 @@ class Post(_Part):
     """``second_person``: a source alone never makes one (decision 5)."""
     approved_by: tuple[AsciiId, ...] = ()
     """Posts whose holders, at the same area or above, may approve."""
+    granted_by: tuple[AsciiId, ...] = ()
+    """Posts whose holders, at the same area or above, may grant and revoke it in the console."""
     bases: tuple[BasisKind, ...] = (BasisKind.SOURCE,)
     tenure_years: int | None = Field(default=None, ge=1)
+    ceiling: Risk = Risk.HIGH
+    """Highest risk of a permission that it may carry (village work is the low-risk items only)."""
+    areas: tuple[AreaCode, ...] = ()
+    """Codes with everything below where it exists; empty: everywhere the pack speaks."""
     article: Article
 
     @property
@@ -148,6 +157,8 @@ class Permission(_Part):
     kind: Label
     """查询, 经办, 初审, 复核, 审核, 授权, …"""
     risk: Risk
+    business: AsciiId | None = None
+    """The business (经办事项) it is a step of."""
     posts: tuple[AsciiId, ...] = ()
     """Posts that carry it (《账号权限对照表》)."""
 
@@ -162,39 +173,102 @@ class Subsystem(_Part):
     permissions: tuple[Permission, ...] = ()
 
 
+class Business(_Part):
+    """A business (经办事项), whose steps are permissions."""
+
+    id: AsciiId
+    label: Label
+    risk: Risk
+
+
 class PermissionsFile(_Part):
     """``permissions.yaml``."""
 
+    crossing_kinds: tuple[Label, ...] = ()
+    """Kinds of permissions that posts of any category may carry: 查询."""
+    one_category: bool = False
+    """Whether a post carries permissions of its own category alone, but for ``crossing_kinds``."""
+    businesses: tuple[Business, ...] = ()
     subsystems: tuple[Subsystem, ...] = ()
 
 
 class Selector(_Part):
-    """What one side of an exclusion matches; exactly one list is filled."""
+    """What one side of a rule matches; exactly one of the five lists is filled."""
 
     posts: tuple[AsciiId, ...] = ()
     categories: tuple[Label, ...] = ()
+    """Posts and permissions of these categories."""
     kinds: tuple[Label, ...] = ()
+    """Permissions of these kinds."""
     permissions: tuple[str, ...] = ()
     """``subsystem/permission``."""
+    businesses: tuple[AsciiId, ...] = ()
+    """Permissions that are steps of these businesses."""
+    except_kinds: tuple[Label, ...] = ()
+    """Permissions of these kinds are not meant."""
 
 
-class Exclusion(_Part):
-    """Two things that one person never combines."""
+RuleId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,63}$")]
 
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,63}$")]
+
+class _Rule(_Part):
+    id: RuleId
     label: Label
     article: Article
+    areas: tuple[AreaCode, ...] = ()
+    """Codes with everything below where it applies; empty: everywhere the pack speaks."""
+
+
+class Exclusion(_Rule):
+    """Things that one person never combines: ``left`` with ``right``, or any two of ``among``.
+
+    ``scope``: ``person`` – wherever they are held; ``county`` – both in one county; ``subsystem`` – both
+    permissions of one subsystem; ``business`` – both permissions of one business.
+    """
+
     scope: Literal["person", "county", "subsystem", "business"]
-    left: Selector
-    right: Selector
+    left: Selector | None = None
+    right: Selector | None = None
+    among: tuple[Selector, ...] = ()
     waivable: bool = False
     """Only where the text leaves room (原则上)."""
+
+
+class Maximum(_Rule):
+    """No more than ``most``: of these things by one person, or people with them in one area. Vetoed."""
+
+    per: Literal["person", "county"]
+    of: Selector
+    most: int = Field(ge=1)
+    tiers: tuple[Tier, ...] = ()
+    """With ``per: county``: tiers of the areas that count, province, city or county; empty: all three."""
+    waivable: bool = False
+
+
+class Minimum(_Rule):
+    """At least ``least`` people of these posts in each area of these tiers. Reported, never vetoed."""
+
+    posts: tuple[AsciiId, ...] = Field(min_length=1)
+    tiers: tuple[Tier, ...] = Field(min_length=1)
+    least: int = Field(ge=1)
+
+
+class Stages(_Rule):
+    """Each business of this risk has, in each area of these tiers where anybody works on it, a person of its
+    own for each of ``kinds`` (初审, 复核, 审核). Reported, never vetoed."""
+
+    risk: Risk
+    kinds: tuple[Label, ...] = Field(min_length=2)
+    tiers: tuple[Tier, ...] = Field(min_length=1)
 
 
 class RulesFile(_Part):
     """``rules.yaml``."""
 
     exclusions: tuple[Exclusion, ...] = ()
+    maxima: tuple[Maximum, ...] = ()
+    minima: tuple[Minimum, ...] = ()
+    stages: tuple[Stages, ...] = ()
 
 
 class Status(_Part):

@@ -63,3 +63,15 @@ class Units:
 def in_scope(code: str, scope: Iterable[str]) -> bool:
     """Whether a code lies in a scope: codes nest, so a scope is a set of prefixes."""
     return any(code.startswith(prefix) for prefix in scope)
+
+
+def area_code(code: str) -> OrgCode:
+    """The county, city or province in whose name a group gives a role, from the code on the group.
+
+    Six digits name it (GB/T 2260); a bureau's own staff are coded ``140900000`` in the city ``1409`` and
+    ``140000000`` in the province ``14``.
+    """
+    area = code[:6]
+    while len(area) > 2 and area.endswith("00"):
+        area = area[:-2]
+    return OrgCode(area)
