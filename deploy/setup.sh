@@ -12,9 +12,10 @@ fail() {
 
 # --- programs -----------------------------------------------------------------------------------
 
-has_java() { # Keycloak 26 runs on Java 17 and later
+has_jdk() { # Keycloak 26 runs on Java 17 and later; the guard is compiled
     local major
-    major=$(java -version 2>&1 | sed -nE '1s/.*version "([0-9]+).*/\1/p') && [[ ${major:-0} -ge 17 ]]
+    command -v javac >/dev/null &&
+        major=$(java -version 2>&1 | sed -nE '1s/.*version "([0-9]+).*/\1/p') && [[ ${major:-0} -ge 17 ]]
 }
 find_python() {
     local name
@@ -32,13 +33,12 @@ has_chinese_font() { compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK*' >/
 
 missing=()
 find_python >/dev/null || missing+=(python3.11 python3.11-venv)
-has_java || missing+=(openjdk-17-jre-headless)
+has_jdk || missing+=(openjdk-17-jdk-headless)
 has mvn || missing+=(maven)
 has slapd || missing+=(slapd)
 has ldapadd || missing+=(ldap-utils)
 has_postgres || missing+=(postgresql)
 has chromium || missing+=(chromium)
-has chromedriver || missing+=(chromium-driver)
 has_chinese_font || missing+=(fonts-noto-cjk)
 has unzip || missing+=(unzip)
 has openssl || missing+=(openssl)
@@ -114,6 +114,6 @@ fi
 
 # --- Keycloak -----------------------------------------------------------------------------------
 
-say "Keycloak: fetching and building it unless that was done (170 MB and half a minute the first time)"
+say "Keycloak and guard: fetching and building them unless that was done (270 MB and a minute or two the first time)"
 .venv/bin/python -m deploy.local.prepare || fail "Keycloak could not be made ready: see above"
 say "ready"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("fixtures.kills")
+pytest.register_assert_rewrite("fixtures.kills", "fixtures.guard")
 pytest_plugins = [
     "fixtures.servers_keycloak",
+    "fixtures.guard",
     "fixtures.servers_slapd",
     "fixtures.servers_postgres",
     "fixtures.stores",

@@ -28,6 +28,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from deploy.local.cache import LocalServerError, cache_directory
+from deploy.local.guard import GuardOptions, guard_jar
+
 VERSION: Final = "26.7.3"
 """The one place where the server's version stands."""
 
@@ -53,18 +56,14 @@ DISABLED_FEATURES: Final = (
 """Ways in that nobody needs, off for every realm: each is one more way to a token or to users."""
 
 _BUILD_OPTIONS: Final = (
-    "--db=dev-file",
     "--health-enabled=true",
     f"--features-disabled={','.join(DISABLED_FEATURES)}",
 )
+_EMBEDDED: Final = "dev-file"
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Servers that this process started, by pid; their exit is collected when they are stopped."""
 _START_SECONDS: Final = 180
 _STOP_SECONDS: Final = 30
-
-
-class LocalServerError(Exception):
-    """A server of this machine could not be fetched, built or started; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +77,24 @@ class RunningKeycloak:
     admin_password: str = field(repr=False)
 
 
-def cache_directory() -> Path:
-    """Where downloads and built servers are kept: ``QUANHENG_CACHE``, or the user's cache."""
-    if chosen := os.environ.get("QUANHENG_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "quanheng"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerDatabase:
+    """A PostgreSQL in place of the embedded database; it has to be there, and empty at first."""
+
+    url: str
+    """For JDBC: ``jdbc:postgresql://127.0.0.1:5432/keycloak``."""
+    user: str
+    password: str = field(repr=False)
+    vendor: str = "postgres"
+
+    def environment(self) -> dict[str, str]:
+        """What ``kc.sh start`` is told; the password is in no list of processes."""
+        return {
+            "KC_DB_URL": self.url,
+            "KC_DB_USERNAME": self.user,
+            "KC_DB_PASSWORD": self.password,
+            "KC_DB_POOL_MAX_SIZE": "20",
+        }
 
 
 QUICK_START: Final = "-XX:TieredStopAtLevel=1"
@@ -96,25 +107,32 @@ def start_keycloak(
     http_port: int | None = None,
     heap: str = "1g",
     java_options: str = "",
+    guard: GuardOptions | None = None,
+    database: ServerDatabase | None = None,
     wait_seconds: float = _START_SECONDS,
 ) -> RunningKeycloak:
     """Start the server that lives in ``folder``, making it there first when the folder is new.
 
     Data, log (``keycloak.log``) and the first administrator's password (``admin.json``, mode 0600)
     stay in the folder, so a server that was stopped comes back as it was. ``heap`` is Java's ``-Xmx``.
+    With ``guard`` the server has the guard of ``guard/``, as the options say; a folder made without it, or
+    with an older one, gets it. With ``database`` its data are there and not in the folder.
     Returns when the server is ready; raises :class:`LocalServerError` when it is not in time.
     """
-    if not (folder / "bin" / "kc.sh").exists():
-        _install(folder)
+    built = built_distribution(
+        None if guard is None else guard_jar(), vendor=_EMBEDDED if database is None else database.vendor
+    )
+    _install(folder, built)
     admin_user, admin_password = _administrator(folder)
-    port = http_port or _free_port()
-    management_port = _free_port()
+    port = http_port or free_port()
+    management_port = free_port()
     environment = {
         **os.environ,
         "JAVA_OPTS_APPEND": java_options,
         "JAVA_OPTS_KC_HEAP": f"-Xms256m -Xmx{heap}",
         "KC_BOOTSTRAP_ADMIN_USERNAME": admin_user,
         "KC_BOOTSTRAP_ADMIN_PASSWORD": admin_password,
+        **(database.environment() if database else {}),
     }
     command = [
         str(folder.resolve() / "bin" / "kc.sh"),
@@ -127,6 +145,7 @@ def start_keycloak(
         f"--http-port={port}",
         "--http-management-host=127.0.0.1",
         f"--http-management-port={management_port}",
+        *(guard.arguments(folder) if guard else ()),
     ]
     log_file = folder / "keycloak.log"
     with log_file.open("ab") as log:
@@ -174,9 +193,19 @@ def stop_keycloak(pid: int, *, hard: bool = False) -> None:
             time.sleep(0.05)
 
 
-def _install(folder: Path) -> None:
-    built = built_distribution()
+def _install(folder: Path, built: Path) -> None:
+    """Make the folder a copy of what was built, unless it is one already; data and log stay."""
+    note = folder / "built.txt"
+    if note.exists() and note.read_text() == built.name:
+        return
     folder.mkdir(parents=True, exist_ok=True)
+    for replaced in ("lib", "providers"):
+        shutil.rmtree(folder / replaced, ignore_errors=True)
+    _copy(built, folder)
+    note.write_text(built.name)
+
+
+def _copy(built: Path, folder: Path) -> None:
     # Libraries are never written to, so they are linked; what a later build replaces is copied.
     shutil.copytree(
         built / "lib" / "lib", folder / "lib" / "lib", copy_function=_link_or_copy, dirs_exist_ok=True
@@ -192,39 +221,53 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def built_distribution() -> Path:
-    """The unzipped and built server in the cache, fetched and made once per version and options."""
+def built_distribution(guard: Path | None = None, *, vendor: str = _EMBEDDED) -> Path:
+    """The unzipped and built server in the cache, made once per version, options, vendor of the database and
+    JAR of the guard.
+    """
     if shutil.which("java") is None:
-        raise LocalServerError("There is no java: install Java 17 or later (openjdk-17-jre-headless)")
-    key = hashlib.sha256("\n".join((VERSION, SHA256, *_BUILD_OPTIONS)).encode()).hexdigest()[:12]
+        raise LocalServerError("There is no java: install Java 17 or later (openjdk-17-jdk-headless)")
+    options = (f"--db={vendor}", *_BUILD_OPTIONS)
+    added = () if guard is None else (guard.name,)
+    key = hashlib.sha256("\n".join((VERSION, SHA256, *options, *added)).encode()).hexdigest()[:12]
     built = cache_directory() / "built" / f"keycloak-{VERSION}-{key}"
     if built.exists():
         return built
-    archive = _archive()
     built.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=built.parent))
     try:
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(scratch)
         tree = scratch / f"keycloak-{VERSION}"
-        for script in (tree / "bin").glob("*.sh"):
-            script.chmod(0o755)
-        done = subprocess.run(
-            [str(tree / "bin" / "kc.sh"), "build", *_BUILD_OPTIONS],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise LocalServerError(
-                f"Keycloak could not be built:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-            )
+        if guard is None and vendor == _EMBEDDED:
+            _unpack(scratch)
+        else:
+            _copy(built_distribution(), tree)
+        if guard is not None:
+            shutil.copy2(guard, tree / "providers" / "quanheng-guard.jar")
+        _build(tree, options)
         # Somebody else may have built the same in the meantime: theirs is as good.
         with contextlib.suppress(OSError):
             tree.rename(built)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return built
+
+
+def _unpack(folder: Path) -> None:
+    with zipfile.ZipFile(_archive()) as packed:
+        packed.extractall(folder)
+    for script in (folder / f"keycloak-{VERSION}" / "bin").glob("*.sh"):
+        script.chmod(0o755)
+
+
+def _build(tree: Path, options: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [str(tree / "bin" / "kc.sh"), "build", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LocalServerError(f"Keycloak could not be built:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _archive() -> Path:
@@ -269,7 +312,8 @@ def _administrator(folder: Path) -> tuple[str, str]:
     return known["user"], known["password"]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody has now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,7 +1,8 @@
 """A private PostgreSQL in one folder: for the tests, and to try quanheng on PostgreSQL.
 
-It listens on a Unix socket in that folder only, so it needs no port and no password: whoever may
-enter the folder (mode 0700) may connect. PostgreSQL refuses to run as root; then it runs as the
+It listens on a Unix socket in that folder, so it needs no port and no password: whoever may
+enter the folder (mode 0700) may connect. Java knows no such sockets: for a Keycloak it also takes a port of
+the loopback, where a password is asked for. PostgreSQL refuses to run as root; then it runs as the
 user ``postgres``, who has to be able to reach the folder.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 MISSING = "PostgreSQL is not installed here; install it with: apt-get install postgresql"
 SOCKET_PORT = 5432
-"""Only part of the name of the socket."""
+"""Only part of the name of the socket, when there is no port of the loopback."""
 
 
 class PostgresError(Exception):
@@ -43,6 +44,8 @@ class LocalPostgres:
 
     folder: Path
     durable: bool = True
+    tcp_port: int | None = None
+    """Of the loopback; None: only the socket."""
 
     def start(self) -> None:
         """Make the cluster when there is none, and start the server; does nothing when it runs.
@@ -59,14 +62,18 @@ class LocalPostgres:
                 "initdb",
                 f"--pgdata={self._data}",
                 "--username=postgres",
-                "--auth=trust",
+                "--auth-local=trust",
+                "--auth-host=scram-sha-256",
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
                 *(() if self.durable else ("--no-sync",)),
             )
         if self.is_running():
             return
-        options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -p {SOCKET_PORT}"
+        address = "" if self.tcp_port is None else "127.0.0.1"
+        options = (
+            f"-c listen_addresses='{address}' -c unix_socket_directories='{self.folder}' -p {self._port}"
+        )
         if not self.durable:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         log = self.folder / "postgres.log"
@@ -100,7 +107,11 @@ class LocalPostgres:
 
     def url(self, name: str) -> str:
         """The URL of a database for SQLAlchemy."""
-        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}&port={SOCKET_PORT}"
+        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}&port={self._port}"
+
+    @property
+    def _port(self) -> int:
+        return self.tcp_port or SOCKET_PORT
 
     @property
     def _data(self) -> Path:
@@ -108,7 +119,7 @@ class LocalPostgres:
 
     @property
     def _connection(self) -> tuple[str, ...]:
-        return (f"--host={self.folder}", f"--port={SOCKET_PORT}", "--username=postgres")
+        return (f"--host={self.folder}", f"--port={self._port}", "--username=postgres")
 
     def _run(self, program: str, *arguments: str) -> None:
         outcome = self._call(program, *arguments)

@@ -1,0 +1,156 @@
+package org.quanheng.guard;
+
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.keycloak.models.ClientModel;
+import org.keycloak.models.Constants;
+import org.keycloak.models.FederatedIdentityModel.FederatedIdentityCreatedEvent;
+import org.keycloak.models.FederatedIdentityModel.FederatedIdentityRemovedEvent;
+import org.keycloak.models.GroupModel;
+import org.keycloak.models.GroupModel.GroupMemberJoinEvent;
+import org.keycloak.models.KeycloakSession;
+import org.keycloak.models.RealmModel;
+import org.keycloak.models.RealmModel.IdentityProviderRemovedEvent;
+import org.keycloak.models.RoleModel;
+import org.keycloak.models.RoleModel.RoleGrantedEvent;
+import org.keycloak.models.UserModel;
+import org.keycloak.models.UserModel.UserPreRemovedEvent;
+import org.keycloak.models.utils.RoleUtils;
+import org.keycloak.provider.ProviderEvent;
+import org.keycloak.provider.ProviderEventListener;
+import org.quanheng.guard.RuleKeeper.Standing;
+import org.quanheng.guard.rules.Held;
+
+/** Hears of each grant, removal and link inside its transaction, and refuses what the rules do not allow. */
+final class GuardListener implements ProviderEventListener {
+
+    private static final Set<String> KEYCLOAKS_OWN =
+            Set.of(Constants.OFFLINE_ACCESS_ROLE, Constants.AUTHZ_UMA_AUTHORIZATION);
+
+    private final GuardOptions options;
+    private final RuleKeeper keeper;
+    private final Vetoes vetoes;
+
+    GuardListener(GuardOptions options, RuleKeeper keeper) {
+        this.options = options;
+        this.keeper = keeper;
+        this.vetoes = new Vetoes(options);
+    }
+
+    @Override
+    public void onEvent(ProviderEvent event) {
+        if (event instanceof RoleGrantedEvent granted) {
+            onGrant(granted);
+        } else if (event instanceof GroupMemberJoinEvent joined) {
+            onJoin(joined);
+        } else if (event instanceof UserPreRemovedEvent removed) {
+            onRemoval(removed);
+        } else if (event instanceof FederatedIdentityCreatedEvent linked) {
+            onLink(linked.getKeycloakSession(), linked.getRealm(),
+                    linked.getFederatedIdentity().getIdentityProvider(), "users/" + linked.getUser().getId());
+        } else if (event instanceof FederatedIdentityRemovedEvent unlinked) {
+            onLink(unlinked.getKeycloakSession(), unlinked.getRealm(),
+                    unlinked.getFederatedIdentity().getIdentityProvider(), "users/" + unlinked.getUser().getId());
+        } else if (event instanceof IdentityProviderRemovedEvent provider) {
+            // It unlinks everybody at once, with no event for anybody.
+            onLink(provider.getKeycloakSession(), provider.getRealm(),
+                    provider.getRemovedIdentityProvider().getAlias(), "identity-provider");
+        }
+    }
+
+    private void onGrant(RoleGrantedEvent event) {
+        RoleModel role = event.getRole();
+        RealmModel realm = role.getContainer() instanceof ClientModel client
+                ? client.getRealm()
+                : (RealmModel) role.getContainer();
+        if (!options.guards(realm.getName())) {
+            return;
+        }
+        KeycloakSession session = event.getKeycloakSession();
+        Standing standing = keeper.standing(realm);
+        if (!standing.valid()) {
+            refuseWithoutRules(session, realm, event.getUser(), Stream.of(role));
+            return;
+        }
+        Holdings holdings = new Holdings(session, realm, standing.rules());
+        List<Held> gained = holdings.ofRole(role);
+        if (!gained.isEmpty()) {
+            new Grant(session, realm, standing.rules(), event.getUser(), vetoes).judge(holdings, gained);
+        }
+    }
+
+    private void onJoin(GroupMemberJoinEvent event) {
+        RealmModel realm = event.getRealm();
+        if (!options.guards(realm.getName())) {
+            return;
+        }
+        KeycloakSession session = event.getKeycloakSession();
+        Standing standing = keeper.standing(realm);
+        if (!standing.valid()) {
+            refuseWithoutRules(session, realm, event.getUser(), rolesOf(event.getGroup()));
+            return;
+        }
+        Holdings holdings = new Holdings(session, realm, standing.rules());
+        List<Held> gained = holdings.ofGroup(event.getGroup());
+        if (!gained.isEmpty()) {
+            new Grant(session, realm, standing.rules(), event.getUser(), vetoes).judge(holdings, gained);
+        }
+    }
+
+    private void onRemoval(UserPreRemovedEvent event) {
+        RealmModel realm = event.getRealm();
+        if (options.guards(realm.getName()) && isManaged(event.getKeycloakSession(), realm, event.getUser())) {
+            vetoes.refuse(event.getKeycloakSession(), realm, "users/" + event.getUser().getId(), Refusal.removal());
+        }
+    }
+
+    private void onLink(KeycloakSession session, RealmModel realm, String provider, String path) {
+        if (!options.guards(realm.getName())) {
+            return;
+        }
+        Standing standing = keeper.standing(realm);
+        if (provider.equals(card(standing)) && !Writers.include(session, realm, standing, options)) {
+            vetoes.refuse(session, realm, path, Refusal.cardLink());
+        }
+    }
+
+    /** Without rules nobody can tell a duty from another role: only Keycloak's own roles can be granted. */
+    private void refuseWithoutRules(
+            KeycloakSession session, RealmModel realm, UserModel user, Stream<RoleModel> roles) {
+        if (roles.anyMatch(role -> givesForeign(realm, role))) {
+            vetoes.refuse(session, realm, "users/" + user.getId(), Refusal.noRules());
+        }
+    }
+
+    private static boolean givesForeign(RealmModel realm, RoleModel role) {
+        return RoleUtils.expandCompositeRolesStream(Stream.of(role)).anyMatch(inner -> {
+            if (inner.getContainer() instanceof ClientModel client) {
+                return !Constants.defaultClients.contains(client.getClientId());
+            }
+            return !KEYCLOAKS_OWN.contains(inner.getName()) && !inner.getId().equals(realm.getDefaultRole().getId());
+        });
+    }
+
+    private static Stream<RoleModel> rolesOf(GroupModel group) {
+        return Stream.iterate(group, above -> above != null, GroupModel::getParent)
+                .flatMap(GroupModel::getRoleMappingsStream);
+    }
+
+    private boolean isManaged(KeycloakSession session, RealmModel realm, UserModel user) {
+        Standing standing = keeper.standing(realm);
+        if (user.getFirstAttribute("person_id") != null
+                || session.users().getFederatedIdentity(realm, user, card(standing)) != null) {
+            return true;
+        }
+        if (standing.valid()) {
+            Holdings holdings = new Holdings(session, realm, standing.rules());
+            return !holdings.held(holdings.read(user.getId())).isEmpty();
+        }
+        return user.getGroupsStream().flatMap(GuardListener::rolesOf).anyMatch(role -> givesForeign(realm, role));
+    }
+
+    private String card(Standing standing) {
+        return standing.valid() ? standing.rules().card() : options.card();
+    }
+}

@@ -1,0 +1,81 @@
+package org.quanheng.guard;
+
+import jakarta.ws.rs.core.Response.Status;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.quanheng.guard.rules.Conflict;
+import org.quanheng.guard.rules.Rules.Duty;
+
+/**
+ * Why something is not allowed. Never names a person.
+ *
+ * @param rule id of the rule of the pack, or one of our own for rules about acting
+ * @param reason what the administrator reads, in Chinese
+ * @param duty label of the duty in question; empty when there is none
+ */
+record Refusal(Status status, String rule, String article, String reason, String duty) {
+
+    static Refusal noRules() {
+        return new Refusal(Status.CONFLICT, "rules-missing", "",
+                "本域的权限规则缺失或未通过校验，暂不能授予任何岗位或权限。请联系系统维护人员。", "");
+    }
+
+    static Refusal nobodyActs(Duty duty) {
+        return of(Status.FORBIDDEN, "acting-nobody", duty, "登录过程或后台任务不得授予岗位或权限");
+    }
+
+    static Refusal oneself(Duty duty) {
+        return of(Status.FORBIDDEN, "acting-self", duty, "不得为本人授予岗位或权限");
+    }
+
+    static Refusal direct(Duty duty) {
+        return of(Status.FORBIDDEN, "acting-direct", duty, "不得直接授予角色，岗位和权限只能通过加入岗位组授予");
+    }
+
+    static Refusal notEntitled(Duty duty) {
+        return of(Status.FORBIDDEN, "acting-not-entitled", duty, "您的岗位无权在该辖区授予");
+    }
+
+    static Refusal serviceAccount(Duty duty) {
+        return of(Status.CONFLICT, "target-service-account", duty, "服务账号不得承担岗位或权限");
+    }
+
+    static Refusal foreignAccount(Duty duty) {
+        return of(Status.CONFLICT, "target-foreign", duty, "该账号不在本系统中保存，不得承担岗位或权限");
+    }
+
+    static Refusal unlinked(Duty duty) {
+        return of(Status.CONFLICT, "target-unlinked", duty, "该账号尚未绑定电子社保卡，不得承担岗位或权限");
+    }
+
+    static Refusal removal() {
+        return new Refusal(Status.FORBIDDEN, "account-removal", "", "受管账号不得删除，只能停用或注销。", "");
+    }
+
+    static Refusal cardLink() {
+        return new Refusal(Status.FORBIDDEN, "card-link", "", "电子社保卡只能由同步服务绑定或解除。", "");
+    }
+
+    /** One refusal for all that is broken at once; the first gives the rule. */
+    static Refusal conflicts(List<Conflict> conflicts, Duty duty) {
+        Conflict first = conflicts.get(0);
+        String reason = conflicts.stream().map(Conflict::reason).distinct().collect(Collectors.joining("；"));
+        return new Refusal(Status.CONFLICT, first.rule(), first.article(), "不予授权：" + reason + "。", duty.label());
+    }
+
+    /** One refusal with every reason; the first gives status and rule. None of them may be there. */
+    static Refusal all(Refusal... refusals) {
+        return Stream.of(refusals)
+                .filter(Objects::nonNull)
+                .reduce((one, next) -> new Refusal(
+                        one.status, one.rule, one.article, one.reason + next.reason, one.duty))
+                .orElse(null);
+    }
+
+    private static Refusal of(Status status, String rule, Duty duty, String reason) {
+        return new Refusal(status, rule, duty.article(),
+                "不予授权“" + duty.label() + "”（" + duty.article() + "）：" + reason + "。", duty.label());
+    }
+}

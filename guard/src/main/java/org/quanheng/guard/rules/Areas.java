@@ -1,0 +1,31 @@
+package org.quanheng.guard.rules;
+
+import java.util.Collection;
+
+/** Codes of organisations: they nest, {@code 14} holds {@code 1409} holds {@code 140902}. */
+public final class Areas {
+
+    private static final int COUNTY_DIGITS = 6;
+
+    private Areas() {
+    }
+
+    /**
+     * The county, city or province in whose name a group gives a role, from its {@code org_code}.
+     *
+     * <p>Six digits name it (GB/T 2260); a bureau's own staff are coded {@code 140900000} in the city
+     * {@code 1409}. The same as {@code quanheng.policy.units.area_code}.
+     */
+    public static String of(String code) {
+        String area = code.substring(0, Math.min(COUNTY_DIGITS, code.length()));
+        while (area.length() > 2 && area.endsWith("00")) {
+            area = area.substring(0, area.length() - 2);
+        }
+        return area;
+    }
+
+    /** Whether something held in {@code area} (null: everywhere) is held where a rule for {@code areas} applies. */
+    static boolean cover(Collection<String> areas, String area) {
+        return areas.isEmpty() || area == null || areas.stream().anyMatch(area::startsWith);
+    }
+}
