@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fixtures.servers_keycloak import POST_ROLES, KeycloakRealm
 from quanheng.keycloak.fake import FakeRealm
 from quanheng.keycloak.port import Realm
+from quanheng.keycloak.representation import client_role, realm_role
 from quanheng.keycloak.rest import SYNC_CLIENT, RestRealm
 from quanheng.model.ids import KeycloakId, RoleName
 
@@ -23,6 +27,15 @@ class Bench(Protocol):
 
     def composite(self, name: str, parts: frozenset[RoleName]) -> RoleName:
         """Make a composite role; ``account/view-profile`` is a client's role."""
+
+    def put_into(self, role: RoleName, parts: frozenset[RoleName]) -> None:
+        """Put roles into a realm role that is there."""
+
+    def client_role(self, client: str, name: str, description: str, parts: frozenset[RoleName]) -> RoleName:
+        """Make a role of a client, and the client when there is none."""
+
+    def rename_role(self, role: RoleName, name: str) -> RoleName:
+        """Give a realm role another name."""
 
     def map_client_role(self, holder: KeycloakId, role: RoleName) -> None:
         """Map a client's role to a user or a group."""
@@ -46,6 +59,11 @@ class FakeBench:
             fake.tamper_role(name, label)
         self.realm: Realm = fake
         self._console = fake.as_actor("console")
+        self.guard_state = fake.guard.state
+
+    def put_into(self, role: RoleName, parts: frozenset[RoleName]) -> None:
+        known = self.realm.read_roles()[role]
+        self._console.tamper_role(role, known.description, known.composites | parts)
 
     def without_import(self) -> Realm:
         self._console.can_import = False
@@ -53,6 +71,12 @@ class FakeBench:
 
     def composite(self, name: str, parts: frozenset[RoleName]) -> RoleName:
         return self._console.tamper_role(name, composites=parts)
+
+    def client_role(self, client: str, name: str, description: str, parts: frozenset[RoleName]) -> RoleName:
+        return self._console.tamper_client_role(client, name, description, parts)
+
+    def rename_role(self, role: RoleName, name: str) -> RoleName:
+        return self._console.tamper_rename_role(role, name)
 
     def map_client_role(self, holder: KeycloakId, role: RoleName) -> None:
         self._console.tamper_map_client_role(holder, role)
@@ -72,6 +96,7 @@ class KeycloakBench:
 
     def __init__(self, made: KeycloakRealm) -> None:
         self._made = made
+        self.name = made.name
         self._admin = made.admin()
         self.realm: Realm = made.rest()
 
@@ -80,8 +105,22 @@ class KeycloakBench:
 
     def composite(self, name: str, parts: frozenset[RoleName]) -> RoleName:
         self._send("POST", "/roles", {"name": name})
-        self._send("POST", f"/roles/{name}/composites", [self._role(part) for part in parts])
-        return RoleName(name)
+        made = realm_role(name)
+        self._contain(made, parts)
+        return made
+
+    def client_role(self, client: str, name: str, description: str, parts: frozenset[RoleName]) -> RoleName:
+        if not self._get(f"/clients?clientId={client}"):
+            self._send("POST", "/clients", {"clientId": client})
+        identifier = self._get(f"/clients?clientId={client}")[0]["id"]
+        self._send("POST", f"/clients/{identifier}/roles", {"name": name, "description": description})
+        made = client_role(client, name)
+        self._contain(made, parts)
+        return made
+
+    def rename_role(self, role: RoleName, name: str) -> RoleName:
+        self._send("PUT", f"/roles-by-id/{self.realm.read_roles()[role].id}", {"name": name})
+        return realm_role(name)
 
     def map_client_role(self, holder: KeycloakId, role: RoleName) -> None:
         body = self._role(role)
@@ -100,18 +139,52 @@ class KeycloakBench:
     def delete_group(self, group: KeycloakId) -> None:
         self._send("DELETE", f"/groups/{group}")
 
+    def put_into(self, role: RoleName, parts: frozenset[RoleName]) -> None:
+        self._contain(role, parts)
+
+    def wipe_rules(self) -> None:
+        body = self._get("")
+        body["attributes"].pop("quanheng.rules")
+        self._send("PUT", "", body)
+
+    def _contain(self, role: RoleName, parts: frozenset[RoleName]) -> None:
+        if parts:
+            path = f"/roles-by-id/{self.realm.read_roles()[role].id}/composites"
+            self._send("POST", path, [self._role(part) for part in parts])
+
     def _role(self, role: RoleName) -> Any:
-        client, _, name = role.rpartition("/")
-        if not client:
-            return self._get(f"/roles/{name}")
-        identifier = self._get(f"/clients?clientId={client}")[0]["id"]
-        return self._get(f"/clients/{identifier}/roles/{name}")
+        return self._get(f"/roles-by-id/{self.realm.read_roles()[role].id}")
 
     def _get(self, tail: str) -> Any:
         return self._admin.get(self._admin.realm_path(tail))
 
     def _send(self, method: str, tail: str, body: Any = None) -> None:
         self._admin.request(method, self._admin.realm_path(tail), json=body)
+
+
+@dataclass
+class GuardBench:
+    """A realm with a guard, whose server knows a key of ours."""
+
+    bench: Bench
+    realm: str
+    key: Ed25519PrivateKey
+    wipe_rules: Callable[[], object]
+    """Take the rules away, past the guard."""
+
+
+@pytest.fixture
+def guard_bench(bench: Bench, request: pytest.FixtureRequest) -> GuardBench:
+    """A fresh realm with a guard, in memory and real."""
+    if isinstance(bench, KeycloakBench):
+        key = request.getfixturevalue("rules_key")
+        return GuardBench(bench, bench.name, key, bench.wipe_rules)
+    assert isinstance(bench, FakeBench)
+    key = Ed25519PrivateKey.generate()
+    state = bench.guard_state
+    state.installed = True
+    state.public_keys = (key.public_key().public_bytes_raw(),)
+    return GuardBench(bench, "test", key, lambda: setattr(state, "rules", None))
 
 
 @pytest.fixture(params=["fake", "keycloak"])

@@ -27,7 +27,7 @@ def new_user(number: int, *groups: GroupPath, name: str = "张·𠮷") -> NewUse
         enabled=number % 2 == 0,
         name=name,
         attributes={"org_code": ("140902",), "staff_no": (f"S{number}",), "person_id": (f"{number:032x}",)},
-        groups=frozenset(groups),
+        groups=groups,
         identities=frozenset({FederatedIdentity("social-card", f"subject-{number}", "")}),
     )
 
@@ -212,6 +212,63 @@ class TestRoles:
         assert roles[RoleName("post-operator")].description == "业务操作员"
         assert roles[RoleName("post-operator")].composites == NONE
         assert bench.realm.default_role in roles
+        assert all(role.name == name for name, role in roles.items())
+        assert len({role.id for role in roles.values()}) == len(roles)
+
+    def test_of_clients(self, bench: Bench) -> None:
+        """Roles of clients are read like those of the realm, with what they contain."""
+        inner = bench.client_role("jiujinban", "service_query", "服务事项查询", NONE)
+        outer = bench.client_role("other", "all", "", frozenset({inner, *OPERATOR}))
+
+        roles = bench.realm.read_roles()
+
+        assert (inner, outer) == ("jiujinban/service_query", "other/all")
+        assert (roles[inner].description, roles[inner].composites) == ("服务事项查询", NONE)
+        assert roles[outer].composites == {inner, *OPERATOR}
+
+    def test_id_stays(self, bench: Bench) -> None:
+        """A role that was renamed is known by its id; its holders hold it under the new name."""
+        old = bench.composite("foreign", OPERATOR)
+        user = bench.realm.create_user(new_user(1))
+        bench.realm.add_roles(user, frozenset({old}))
+        before = bench.realm.read_roles()[old]
+
+        new = bench.rename_role(old, "renamed")
+
+        roles = bench.realm.read_roles()
+        assert old not in roles
+        assert roles[new] == replace(before, name=new)
+        found = bench.realm.read_user(user)
+        assert found is not None
+        assert new in found.roles
+
+    def test_no_role_passes_for_another(self, bench: Bench) -> None:
+        """A realm role called like a client's role is another role, wherever it is read."""
+        theirs = bench.client_role("jiujinban", "service_query", "", NONE)
+        foreign = bench.composite("jiujinban/service_query", OPERATOR)
+        realm = bench.realm
+        group = realm.create_group(None, "组", {}, NONE)
+        made = realm.import_users([new_user(number) for number in range(80)])
+        user = made[Username("sx0000007")]
+
+        realm.add_group_roles(group, frozenset({foreign}))
+        realm.add_roles(user, frozenset({foreign}))
+
+        roles = realm.read_roles()
+        assert theirs != foreign
+        assert (roles[theirs].composites, roles[foreign].composites) == (NONE, OPERATOR)
+        found = realm.read_group(group)
+        assert found is not None
+        assert found.roles == {foreign}
+        swept = next(item for item in realm.sweep_users() if item.id == user)
+        assert swept.roles == {foreign, realm.default_role}
+        realm.remove_roles(user, frozenset({theirs}))
+        assert realm.read_user(user) == swept
+        realm.remove_roles(user, frozenset({foreign}))
+        realm.remove_group_roles(group, frozenset({foreign}))
+        after = realm.read_group(group)
+        assert after is not None
+        assert after.roles == NONE
 
 
 class TestCreation:

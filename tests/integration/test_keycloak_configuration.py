@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ import requests
 from fixtures.servers_keycloak import KeycloakRealm
 from quanheng.errors import UnreachableError
 from quanheng.keycloak.clients import close_configurator, open_configurator
-from quanheng.keycloak.configuration import apply_configuration, diff_configuration
+from quanheng.keycloak.configuration import Subsystem, apply_configuration, diff_configuration
+from quanheng.keycloak.configuration_files import read_power_mappers
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import CONFIGURATOR_CLIENT, SYNC_CLIENT, RestRealm
 from quanheng.model.ids import RoleName, Username
 from quanheng.model.realm import NewUser
+from quanheng.operations.realm import Drift, compare_realm
 
 
 def send(realm: KeycloakRealm, method: str, tail: str, body: Any = None) -> Any:
@@ -105,7 +108,7 @@ TAMPERINGS: dict[str, Callable[[KeycloakRealm], object]] = {
         "/identity-provider/instances/social-card", config={"validateSignature": "false"}
     ),
     "roles.post-operator.description": _put("/roles/post-operator", description="改名"),
-    "roles.post-operator.composite": _widen_post_role,
+    "roles.post-operator.composites": _widen_post_role,
     "clients.quanheng-sync.attributes.jwks.string": _put_client(
         SYNC_CLIENT, attributes={"jwks.string": '{"keys":[]}'}
     ),
@@ -161,10 +164,10 @@ def test_other_ways_in(keycloak_realm: KeycloakRealm) -> None:
     """A foreign identity provider, a mapper on ours and user storage are reported and left alone."""
     foreign = {"alias": "foreign", "providerId": "oidc", "enabled": True, "config": {}}
     mapper = {
-        "name": "everybody an operator",
+        "name": "a fixed attribute",
         "identityProviderAlias": "social-card",
-        "identityProviderMapper": "oidc-hardcoded-role-idp-mapper",
-        "config": {"role": "post-operator"},
+        "identityProviderMapper": "hardcoded-attribute-idp-mapper",
+        "config": {"attribute": "org_code", "attribute.value": "14"},
     }
     storage = {
         "name": "other directory",
@@ -189,7 +192,7 @@ def test_other_ways_in(keycloak_realm: KeycloakRealm) -> None:
         found = apply_configuration(keycloak_realm.admin(), keycloak_realm.desired)
         assert {(gap.where, gap.foreign) for gap in found} == {
             ("identity-providers.foreign", True),
-            ("identity-providers.social-card.mappers.everybody an operator", True),
+            ("identity-providers.social-card.mappers.a fixed attribute", True),
             ("user-storage.other directory", True),
         }
     finally:
@@ -199,6 +202,208 @@ def test_other_ways_in(keycloak_realm: KeycloakRealm) -> None:
             send(keycloak_realm, "DELETE", f"{mappers}/{item['id']}")
         for item in send(keycloak_realm, "GET", "/components?type=org.keycloak.storage.UserStorageProvider"):
             send(keycloak_realm, "DELETE", f"/components/{item['id']}")
+
+
+MAPPERS: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "clients.quanheng-cli.mappers.x": ("oidc-hardcoded-role-mapper", {"role": "post-operator"}, False),
+    "clients.admin-cli.mappers.x": ("oidc-role-name-mapper", {"role": "a", "new.role.name": "b"}, False),
+    "client-scopes.profile.mappers.x": ("oidc-hardcoded-role-mapper", {"role": "post-operator"}, False),
+    "clients.account.mappers.x": (
+        "oidc-hardcoded-claim-mapper",
+        {
+            "claim.name": "realm_access.roles",
+            "claim.value": '["post-operator"]',
+            "jsonType.label": "JSON",
+            "access.token.claim": "true",
+        },
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("where", MAPPERS)
+def test_protocol_mappers_that_give_roles(keycloak_realm: KeycloakRealm, where: str) -> None:
+    """A mapper that writes a role into tokens is ours to take away, on whatever client or scope; one that
+    may write the roles' claims is reported."""
+    kind, config, foreign = MAPPERS[where]
+    holder, name = where.split(".")[:2]
+    if holder == "clients":
+        tail = f"/clients/{client_of(keycloak_realm, name)['id']}"
+    else:
+        scopes = send(keycloak_realm, "GET", "/client-scopes")
+        tail = f"/client-scopes/{next(scope['id'] for scope in scopes if scope['name'] == name)}"
+    mapper = {"name": "x", "protocol": "openid-connect", "protocolMapper": kind, "config": config}
+    models = f"{tail}/protocol-mappers/models"
+    send(keycloak_realm, "POST", models, mapper)
+    try:
+        admin = keycloak_realm.admin()
+        sync = keycloak_realm.client(SYNC_CLIENT)
+        for found in (
+            compare_realm(sync, keycloak_realm.desired).differences,
+            apply_configuration(admin, keycloak_realm.desired),
+        ):
+            assert [(gap.where, gap.foreign) for gap in found] == [(where, foreign)]
+        left = [item["name"] for item in send(keycloak_realm, "GET", models)]
+        assert ("x" in left) == foreign
+    finally:
+        for item in send(keycloak_realm, "GET", models):
+            if item["name"] == "x":
+                send(keycloak_realm, "DELETE", f"{models}/{item['id']}")
+
+
+def test_provider_mappers_that_give_roles(keycloak_realm: KeycloakRealm) -> None:
+    """A mapper that gives a role at each login is ours to take away."""
+    mappers = "/identity-provider/instances/social-card/mappers"
+    for number, kind in enumerate(("oidc-hardcoded-role-idp-mapper", "oidc-hardcoded-group-idp-mapper")):
+        mapper = {
+            "name": f"x{number}",
+            "identityProviderAlias": "social-card",
+            "identityProviderMapper": kind,
+            "config": {"role": "post-operator"},
+        }
+        send(keycloak_realm, "POST", mappers, mapper)
+
+    found = apply_configuration(keycloak_realm.admin(), keycloak_realm.desired)
+
+    assert {(gap.where, gap.foreign) for gap in found} == {
+        (f"identity-providers.social-card.mappers.x{number}", False) for number in range(2)
+    }
+    assert send(keycloak_realm, "GET", mappers) == []
+
+
+def test_every_kind_that_gives_roles_is_known(keycloak_realm: KeycloakRealm) -> None:
+    """The list names every mapper of this server that speaks of roles or groups, but for those that show
+    what was granted; so a new release of Keycloak that brings another is noticed."""
+    showing = {
+        "oidc-group-membership-mapper",
+        "oidc-usermodel-client-role-mapper",
+        "oidc-usermodel-realm-role-mapper",
+        "saml-group-membership-mapper",
+        "saml-role-list-mapper",
+    }
+    admin = keycloak_realm.admin()
+    providers = admin.get("admin/serverinfo")["providers"]
+    for spi, wanted in zip(
+        ("protocol-mapper", "identity-provider-mapper"), read_power_mappers(), strict=True
+    ):
+        there = {name for name in providers[spi]["providers"] if "role" in name or "group" in name}
+        assert there - showing == set(wanted)
+
+
+SUBSYSTEMS = (
+    Subsystem(
+        id="jiujinban", label="就业社保服务信息系统", permissions={"service_query": "查询", "handle": "办理"}
+    ),
+    Subsystem(id="other", label="另一系统", permissions={"pay": "支付"}),
+)
+COMPOSITES = {
+    RoleName("post-operator"): frozenset({RoleName("jiujinban/service_query"), RoleName("other/pay")}),
+    RoleName("post-handler"): frozenset({RoleName("jiujinban/handle")}),
+}
+
+
+def _with_permissions(realm: KeycloakRealm) -> KeycloakRealm:
+    desired = replace(realm.desired, subsystems=SUBSYSTEMS, composites=COMPOSITES)
+    return replace(realm, desired=desired)
+
+
+def test_permissions_are_roles_of_clients(keycloak_realm: KeycloakRealm) -> None:
+    """Each subsystem is a client that opens nothing, with a role per permission; each post's role contains
+    exactly its permissions; the second time there is nothing to write."""
+    realm = _with_permissions(keycloak_realm)
+    admin = realm.admin()
+
+    apply_configuration(admin, realm.desired)
+
+    roles = realm.rest().read_roles()
+    assert {name: roles[name].composites for name in COMPOSITES} == COMPOSITES
+    assert roles[RoleName("jiujinban/service_query")].description == "查询"
+    assert roles[RoleName("post-system-admin")].composites == frozenset()
+    client = client_of(realm, "jiujinban")
+    assert client["enabled"]
+    flows = ("standardFlow", "implicitFlow", "directAccessGrants", "serviceAccounts")
+    assert not any(client[f"{flow}Enabled"] for flow in flows)
+    assert not client["publicClient"]
+    assert client["clientAuthenticatorType"] == "client-jwt"
+    assert compare_realm(realm.client(SYNC_CLIENT), realm.desired) == Drift()
+    writes = admin.counter.writes
+    assert apply_configuration(admin, realm.desired) == []
+    assert admin.counter.writes == writes
+
+
+def _contain(realm: KeycloakRealm, role: str, part: str) -> None:
+    roles = realm.rest().read_roles()
+    body = send(realm, "GET", f"/roles-by-id/{roles[RoleName(part)].id}")
+    send(realm, "POST", f"/roles-by-id/{roles[RoleName(role)].id}/composites", [body])
+
+
+def _take_out(realm: KeycloakRealm) -> None:
+    roles = realm.rest().read_roles()
+    body = send(realm, "GET", f"/roles-by-id/{roles[RoleName('other/pay')].id}")
+    send(realm, "DELETE", "/roles/post-operator/composites", [body])
+
+
+def _delete_permission(realm: KeycloakRealm) -> None:
+    roles = realm.rest().read_roles()
+    send(realm, "DELETE", f"/roles-by-id/{roles[RoleName('jiujinban/handle')].id}")
+
+
+def _rename_client(realm: KeycloakRealm) -> None:
+    _put_client("other", clientId="renamed")(realm)
+
+
+PERMISSION_TAMPERINGS: dict[str, tuple[Callable[[KeycloakRealm], object], set[str]]] = {
+    "more in a post": (
+        lambda realm: _contain(realm, "post-handler", "other/pay"),
+        {"roles.post-handler.composites"},
+    ),
+    "less in a post": (_take_out, {"roles.post-operator.composites"}),
+    "a post in a permission": (
+        lambda realm: _contain(realm, "jiujinban/handle", "post-operator"),
+        {"roles.jiujinban/handle.composites"},
+    ),
+    "a permission deleted": (
+        _delete_permission,
+        {"roles.jiujinban/handle", "roles.post-handler.composites"},
+    ),
+    "a client renamed": (_rename_client, {"clients.other", "roles.post-operator.composites"}),
+}
+
+
+@pytest.mark.parametrize("name", PERMISSION_TAMPERINGS)
+def test_permissions_drift(keycloak_realm: KeycloakRealm, name: str) -> None:
+    """Whatever somebody changes of a post's permissions is named, and applying sets it right."""
+    tamper, expected = PERMISSION_TAMPERINGS[name]
+    realm = _with_permissions(keycloak_realm)
+    admin = realm.admin()
+    apply_configuration(admin, realm.desired)
+    tamper(realm)
+
+    assert {gap.where for gap in diff_configuration(admin, realm.desired)} == expected
+    apply_configuration(admin, realm.desired)
+    assert diff_configuration(admin, realm.desired) == []
+    roles = realm.rest().read_roles()
+    assert {role: roles[role].composites for role in COMPOSITES} == COMPOSITES
+
+
+def test_subsystem_is_the_operators(keycloak_realm: KeycloakRealm) -> None:
+    """What the operator sets up at a subsystem's client stays; a permission that is gone is reported."""
+    realm = _with_permissions(keycloak_realm)
+    admin = realm.admin()
+    apply_configuration(admin, realm.desired)
+    _put_client("jiujinban", standardFlowEnabled=True, redirectUris=["https://jjb.invalid/*"])(realm)
+    fewer = replace(SUBSYSTEMS[0], permissions={"handle": "办理"})
+    composites = {**COMPOSITES, RoleName("post-operator"): frozenset({RoleName("other/pay")})}
+    desired = replace(realm.desired, subsystems=(fewer, SUBSYSTEMS[1]), composites=composites)
+
+    found = apply_configuration(admin, desired)
+
+    assert {(gap.where, gap.foreign) for gap in found} == {
+        ("roles.post-operator.composites", False),
+        ("roles.jiujinban/service_query", True),
+    }
+    assert client_of(realm, "jiujinban")["standardFlowEnabled"]
+    assert "jiujinban/service_query" in realm.rest().read_roles()
 
 
 def test_left_to_the_operator(keycloak_realm: KeycloakRealm) -> None:
@@ -299,7 +504,7 @@ def test_no_way_in_by_password_grant(keycloak_realm: KeycloakRealm) -> None:
             enabled=True,
             name="张三",
             attributes={},
-            groups=frozenset(),
+            groups=(),
             identities=frozenset(),
         )
     )

@@ -29,7 +29,7 @@ PERSON = NewUser(
     enabled=True,
     name="张三",
     attributes={"staff_no": ("S1",)},
-    groups=frozenset(),
+    groups=(),
     identities=frozenset(),
 )
 

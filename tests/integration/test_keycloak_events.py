@@ -64,7 +64,7 @@ def console(keycloak_realm: KeycloakRealm) -> Console:
             enabled=True,
             name="张三",
             attributes={},
-            groups=frozenset({("岗位", "经办人员")}),
+            groups=(("岗位", "经办人员"),),
             identities=frozenset({FederatedIdentity("social-card", "one", "")}),
         )
     )
@@ -133,7 +133,7 @@ def test_imported_users(console: Console) -> None:
         enabled=True,
         name="李",
         attributes={},
-        groups=frozenset(),
+        groups=(),
         identities=frozenset(),
     )
     imported = console.realm.import_users([new])
@@ -268,3 +268,13 @@ def test_configuration(console: Console, change: str) -> None:
         console.send("DELETE", f"/authentication/flows/{copied}")
 
     assert told == Affected(configuration=True)
+
+
+def test_a_client_renamed(console: Console) -> None:
+    """With a client's name the names of its roles change, so roles are read again."""
+    console.send("POST", "/clients", {"clientId": "before"})
+    client = console.client("before")
+
+    told = console.told_of(lambda c: c.send("PUT", f"/clients/{client}", {"clientId": "after"}))
+
+    assert told == Affected(configuration=True, roles=True)

@@ -26,7 +26,7 @@ def add_person(realm: KeycloakRealm, *, enabled: bool = True) -> KeycloakId:
             enabled=enabled,
             name="张三",
             attributes={},
-            groups=frozenset(),
+            groups=(),
             identities=frozenset(),
         )
     )

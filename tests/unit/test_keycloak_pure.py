@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 
 from quanheng.keycloak.compare import Difference, differences, merged
 from quanheng.keycloak.configuration_files import configuration_folder
+from quanheng.keycloak.connection import Connection
+from quanheng.keycloak.credentials import AdminPassword
 from quanheng.keycloak.events import Affected, affected
+from quanheng.keycloak.group_paths import GroupPaths
 from quanheng.keycloak.new_user import _MAX_VALUES
-from quanheng.model.ids import KeycloakId
-from quanheng.model.realm import AdminEvent
+from quanheng.keycloak.representation import client_role, event_of, new_user_body, realm_role
+from quanheng.model.ids import KeycloakId, Username
+from quanheng.model.realm import AdminEvent, NewUser, RealmGroup
+from quanheng.model.sensitive import Sensitive
 
 
 def event(kind: str, operation: str, path: str, actor: str = "somebody") -> AdminEvent:
@@ -63,6 +68,56 @@ def test_events_add_up() -> None:
     assert affected(events, known_actors=frozenset({"us"})) == Affected(
         users=frozenset({KeycloakId("1"), KeycloakId("2")}), groups=frozenset({KeycloakId("4")}), roles=True
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "expected"),
+    [
+        ("QUANHENG_GUARD", "ACTION", Affected()),
+        ("CLIENT", "CREATE", Affected(configuration=True)),
+        ("CLIENT", "UPDATE", Affected(configuration=True, roles=True)),
+        ("CLIENT", "DELETE", Affected(everything=True)),
+        ("PROTOCOL_MAPPER", "CREATE", Affected(configuration=True)),
+    ],
+)
+def test_what_else_is_told(kind: str, operation: str, expected: Affected) -> None:
+    """A veto changed nothing; a client may have been renamed, and its roles with it."""
+    assert affected([event(kind, operation, "users/1")]) == expected
+
+
+def test_details_of_vetoes_alone_are_taken_in() -> None:
+    """Representations of Keycloak's own events hold personal data."""
+    body = {"id": "1", "time": 0, "operationType": "ACTION", "representation": '{"kind":"veto"}'}
+    assert event_of({**body, "resourceType": "QUANHENG_GUARD"}).detail == '{"kind":"veto"}'
+    assert event_of({**body, "resourceType": "USER"}).detail == ""
+    assert event_of({"id": "1", "time": 0, "resourceType": "QUANHENG_GUARD"}).detail == ""
+
+
+@given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
+def test_names_of_roles_are_unambiguous(one: tuple[str, str], other: tuple[str, str]) -> None:
+    """No role of the realm or of a client passes for another, whatever slashes its name has."""
+    assert (client_role(*one) == client_role(*other)) == (one == other)
+    assert client_role(*one) != realm_role("/".join(other))
+    assert (realm_role(one[0]) == realm_role(other[0])) == (one[0] == other[0])
+    assert client_role("jiujinban", "service_query") == "jiujinban/service_query"
+
+
+def test_groups_are_joined_in_order() -> None:
+    """A new user's groups are sent in the order in which they are to be joined."""
+    names = ["资格", "机构", "岗位"]
+    with Connection("http://127.0.0.1:9", "x", AdminPassword("x", Sensitive("x"))) as nowhere:
+        paths = GroupPaths(nowhere)
+        paths.learn(RealmGroup(id=KeycloakId(name), path=(name,)) for name in sorted(names))
+        user = NewUser(
+            username=Username("sx0000001"),
+            enabled=True,
+            name="张三",
+            attributes={},
+            groups=tuple((name,) for name in names),
+            identities=frozenset(),
+        )
+        body = new_user_body(user, paths.texts(user.groups))
+    assert body["groups"] == [f"/{name}" for name in names]
 
 
 _json = st.recursive(

@@ -8,18 +8,22 @@ from __future__ import annotations
 from typing import Final
 
 from quanheng.keycloak import configured_clients as clients
+from quanheng.keycloak import configured_mappers as mappers
 from quanheng.keycloak import configured_realm as realm
+from quanheng.keycloak import configured_roles as roles
 from quanheng.keycloak.aspect import MISSING, Documents
 from quanheng.keycloak.compare import Difference
 from quanheng.keycloak.configuration_files import (
     DesiredConfiguration,
     RealmChoices,
+    Subsystem,
     load_configuration,
 )
 from quanheng.keycloak.connection import Connection
 
 PARTS: Final = (
-    # Flows before the realm and the providers that name them, clients before what their accounts hold.
+    # Flows before the realm and the providers that name them, clients before what their accounts hold,
+    # permissions before the posts that are made of them.
     realm.flows,
     realm.settings,
     realm.user_profile,
@@ -27,11 +31,15 @@ PARTS: Final = (
     realm.default_groups,
     realm.identity_providers,
     realm.other_ways_in,
-    clients.post_roles,
     clients.our_clients,
+    roles.subsystems,
     clients.other_clients,
     clients.service_roles,
-    clients.default_role,
+    roles.permission_roles,
+    roles.post_roles,
+    roles.default_role,
+    mappers.protocol_mappers,
+    mappers.provider_mappers,
 )
 
 
@@ -74,6 +82,7 @@ __all__ = [
     "DesiredConfiguration",
     "Difference",
     "RealmChoices",
+    "Subsystem",
     "apply_configuration",
     "diff_configuration",
     "load_configuration",

@@ -16,9 +16,19 @@ from quanheng.errors import ConfigurationError
 from quanheng.keycloak.credentials import public_jwk
 from quanheng.model.ids import RoleName
 
-_FILES: Final = ("realm", "user-profile", "flows", "identity-providers", "clients", "roles")
+_FILES: Final = ("realm", "user-profile", "flows", "identity-providers", "clients", "roles", "mappers")
 UNSET_ISSUER: Final = "https://social-card.invalid"
 """Where the card's bridge is, before anybody said so; RFC 2606: it leads nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subsystem:
+    """A subsystem, which is a client, and its permissions, which are roles of that client."""
+
+    id: str
+    label: str
+    permissions: Mapping[str, str]
+    """Id and label of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +40,9 @@ class RealmChoices:
     """Name that people see."""
     post_roles: Mapping[RoleName, str]
     """Role of each post of the packs and its label."""
+    subsystems: tuple[Subsystem, ...] = ()
+    composites: Mapping[RoleName, frozenset[RoleName]] = field(default_factory=dict)
+    """What each role of a post contains: its permissions, and nothing else."""
     sync_client: str = "quanheng-sync"
     sync_keys: tuple[ec.EllipticCurvePublicKey, ...] = field(repr=False)
     """Public keys of the daily client; two while one replaces the other."""
@@ -51,7 +64,10 @@ class DesiredConfiguration:
     identity_providers: Mapping[str, Any]
     clients: Mapping[str, Any]
     roles: Mapping[str, Any]
+    mappers: Mapping[str, Any]
     post_roles: Mapping[RoleName, str]
+    subsystems: tuple[Subsystem, ...]
+    composites: Mapping[RoleName, frozenset[RoleName]]
 
 
 def load_configuration(choices: RealmChoices, folder: Path | None = None) -> DesiredConfiguration:
@@ -68,7 +84,19 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
         "configurator_jwks": _key_set(choices.configurator_keys),
     }
     parts = {name.replace("-", "_"): _filled(_read(folder / f"{name}.yaml"), values) for name in _FILES}
-    return DesiredConfiguration(realm_name=choices.realm, post_roles=dict(choices.post_roles), **parts)
+    return DesiredConfiguration(
+        realm_name=choices.realm,
+        post_roles=dict(choices.post_roles),
+        subsystems=choices.subsystems,
+        composites=dict(choices.composites),
+        **parts,
+    )
+
+
+def read_power_mappers(folder: Path | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Kinds of protocol mappers and of identity providers' mappers that give roles or groups."""
+    found = _read((folder or configuration_folder()) / "mappers.yaml")
+    return tuple(found["protocol_mappers"]), tuple(found["provider_mappers"])
 
 
 def configuration_folder() -> Path:

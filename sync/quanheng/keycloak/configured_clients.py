@@ -1,4 +1,4 @@
-"""Clients, what their accounts may do, and the realm's roles."""
+"""Clients, and what the accounts of ours may do."""
 
 from __future__ import annotations
 
@@ -7,31 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from quanheng.keycloak.aspect import MISSING, THERE, Documents, Mending, escaped, mending, missing
-from quanheng.keycloak.compare import Difference, differences, merged
+from quanheng.keycloak.aspect import Documents, Mending, mending, missing
+from quanheng.keycloak.compare import differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration
 
 _MANAGEMENT: Final = "realm-management"
-
-
-def post_roles(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """One realm role per post. A role of ours whose post is gone is reported, never deleted."""
-    attributes = desired.roles["post_attributes"]
-    present = {role["name"]: role for role in documents.pages("/roles", briefRepresentation="false")}
-    for name, label in sorted(desired.post_roles.items()):
-        found = present.get(name)
-        if found is None:
-            body = {"name": name, "description": label, "attributes": attributes}
-            yield missing(f"roles.{name}", partial(documents.post, "/roles", body))
-        else:
-            wanted = {"description": label, "attributes": attributes, "composite": False}
-            yield from mending(
-                differences(f"roles.{name}", wanted, found), partial(_mend_role, documents, found, wanted)
-            )
-    for name, found in sorted(present.items()):
-        ours = (found.get("attributes") or {}).get("managed_by") == attributes["managed_by"]
-        if ours and name not in desired.post_roles:
-            yield Mending((Difference(f"roles.{name}", MISSING, THERE, foreign=True),), None)
 
 
 def our_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
@@ -87,30 +67,6 @@ def service_roles(documents: Documents, desired: DesiredConfiguration) -> Iterat
         yield from mending(gaps, partial(_mend_service_roles, documents, path, held, wanted))
 
 
-def default_role(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """What every user holds: exactly this."""
-    name = f"default-roles-{desired.realm_name.lower()}"
-    role = documents.get(f"/roles/{name}")
-    clients = {client["id"]: client["clientId"] for client in documents.pages("/clients")}
-    path = f"/roles-by-id/{role['id']}/composites"
-    parts = {
-        f"{clients[part['containerId']]}/{part['name']}" if part["clientRole"] else part["name"]: part
-        for part in documents.get(path)
-    }
-    wanted = desired.roles["default_role"]
-    yield from mending(
-        differences(f"roles.{name}", {"composites": wanted}, {"composites": list(parts)}),
-        partial(_mend_default_role, documents, path, parts, wanted),
-    )
-
-
-def _mend_role(documents: Documents, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    path = f"/roles-by-id/{found['id']}"
-    if found["composite"]:
-        documents.delete(f"{path}/composites", documents.get(f"{path}/composites"))
-    documents.put(path, merged(found, wanted))
-
-
 def _mend_client(documents: Documents, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     path = f"/clients/{found['id']}"
     documents.put(path, merged(found, wanted))
@@ -139,17 +95,3 @@ def _mend_service_roles(documents: Documents, path: str, held: Mapping[str, Any]
     ]
     if lacking:
         documents.post(f"{path}/clients/{management}", lacking)
-
-
-def _mend_default_role(documents: Documents, path: str, parts: Mapping[str, Any], wanted: list[str]) -> None:
-    surplus = [part for name, part in parts.items() if name not in wanted]
-    if surplus:
-        documents.delete(path, surplus)
-    lacking = []
-    for name in wanted:
-        if name not in parts:
-            client_id, _, role = name.rpartition("/")
-            below = f"/clients/{documents.client(client_id)['id']}" if client_id else ""
-            lacking.append(documents.get(f"{below}/roles/{escaped(role)}"))
-    if lacking:
-        documents.post(path, lacking)

@@ -80,7 +80,8 @@ def other_ways_in(documents: Documents, desired: DesiredConfiguration) -> Iterat
         for mapper in (
             documents.get(f"/identity-provider/instances/{escaped(provider['alias'])}/mappers") or ()
         ):
-            yield _foreign(f"{where}.mappers.{mapper['name']}")
+            if mapper["identityProviderMapper"] not in desired.mappers["provider_mappers"]:
+                yield _foreign(f"{where}.mappers.{mapper['name']}")
     for component in documents.get("/components", type="org.keycloak.storage.UserStorageProvider") or ():
         yield _foreign(f"user-storage.{component['name']}")
 

@@ -334,6 +334,9 @@ def _shown(path: str) -> str:
     return "/" + path.split("?", 1)[0]
 
 
+_REASONS: Final = ("rule", "field", "error", "errorMessage", "error_description")
+
+
 def _reason(answer: requests.Response) -> str:
     try:
         body = answer.json()
@@ -341,6 +344,6 @@ def _reason(answer: requests.Response) -> str:
         return ""
     if not isinstance(body, dict):
         return ""
-    texts = [str(body[key]) for key in ("field", "error", "errorMessage") if body.get(key)]
+    texts = [str(body[key]) for key in _REASONS if body.get(key)]
     plain = [text for text in texts if _PLAIN_REASON.fullmatch(text)]
     return f" ({': '.join(plain)})" if plain else ""

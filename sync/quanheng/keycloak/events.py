@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from quanheng.keycloak.representation import GUARD_EVENT
 from quanheng.model.ids import KeycloakId
 from quanheng.model.realm import AdminEvent
 
@@ -110,7 +111,12 @@ def _of(event: AdminEvent) -> Affected:
             return _EVERYTHING if unnamed else Affected(roles=True)
         case "CLIENT" | "IDENTITY_PROVIDER":
             # With a client go its roles and service account, with a provider the links to it.
-            return _EVERYTHING if operation == "DELETE" else _CONFIGURATION
+            if operation == "DELETE":
+                return _EVERYTHING
+            # A client may have another name now, and its roles with it.
+            return replace(_CONFIGURATION, roles=kind == "CLIENT" and operation == "UPDATE")
+        case _ if kind == GUARD_EVENT:
+            return Affected()  # something that was not done
         case "REALM":
             return _realm(path, operation)
         case _:

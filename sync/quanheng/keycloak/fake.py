@@ -14,6 +14,7 @@ from datetime import datetime
 
 from quanheng.keycloak.fake_base import refusal
 from quanheng.keycloak.fake_tampering import Tampering
+from quanheng.keycloak.guard_fake import FakeGuard
 from quanheng.keycloak.new_user import check_fields, check_new_users
 from quanheng.model.ids import KeycloakId, RoleName, Username
 from quanheng.model.realm import (
@@ -61,6 +62,11 @@ class FakeRealm(Tampering):
     def own_actors(self) -> frozenset[str]:
         """The actor of this view."""
         return frozenset({self.actor})
+
+    @property
+    def guard(self) -> FakeGuard:
+        """The guard of this realm; it is not installed unless a test says so."""
+        return FakeGuard(self._state, self._call, self._tell)
 
     @property
     def writes(self) -> int:

@@ -7,11 +7,12 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from quanheng.clock import Clock, system_clock
 from quanheng.errors import UnreachableError
+from quanheng.keycloak.guard import SealedRules
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
 from quanheng.model.realm import (
@@ -24,6 +25,24 @@ from quanheng.model.realm import (
 
 Hook = Callable[[str], None]
 """Called with the name of a port method; what it raises, the caller of the method gets."""
+
+
+@dataclass
+class FakeGuardState:
+    """What the guard in memory was told by its server, and the rules it has."""
+
+    installed: bool = False
+    version: str = "1.0.0"
+    required: bool = True
+    public_keys: tuple[bytes, ...] = ()
+    """Raw Ed25519 keys, 32 bytes each."""
+    break_glass_until: datetime | None = None
+    rules: SealedRules | None = None
+    """The realm's attribute: a test may put there what it likes."""
+    highest: int = 0
+    """Highest sequence that was ever believed, as the server's own file keeps it."""
+    seen: bytes = b""
+    """The payload that had it."""
 
 
 class FakeState:
@@ -40,8 +59,8 @@ class FakeState:
         self.groups: dict[KeycloakId, RealmGroup] = {}
         """Their ``path`` is just the name; whole paths are made when they are read."""
         self.roles: dict[RoleName, RealmRole] = {}
-        self.client_roles: set[RoleName] = set()
         self.events: list[AdminEvent] = []
+        self.guard = FakeGuardState()
         self.is_down = False
 
 
@@ -65,9 +84,7 @@ class FakeBase:
         self.can_import = can_import
         self.actor = actor
         self.calls: Counter[str] = Counter()
-        self._state.roles[self.default_role] = RealmRole(
-            name=self.default_role, description="${role_default-roles}"
-        )
+        self._put_role(self.default_role, "${role_default-roles}", frozenset())
 
     @contextmanager
     def _call(self, name: str) -> Iterator[None]:
@@ -81,7 +98,7 @@ class FakeBase:
         if self.after_call is not None:
             self.after_call(name)
 
-    def _tell(self, operation: str, kind: str, path: str) -> None:
+    def _tell(self, operation: str, kind: str, path: str, detail: str = "") -> None:
         now = self._state.clock()
         event = AdminEvent(
             id=str(uuid.uuid4()),
@@ -92,6 +109,7 @@ class FakeBase:
             actor_realm=self._state.realm,
             actor_client=self.actor,
             actor_user=self.actor,
+            detail=detail,
         )
         self._state.events.append(event)
 
@@ -136,6 +154,15 @@ class FakeBase:
             identities=user.identities,
         )
 
+    def _put_role(self, name: RoleName, description: str, composites: frozenset[RoleName]) -> None:
+        known = self._state.roles.get(name)
+        self._state.roles[name] = RealmRole(
+            id=known.id if known is not None else KeycloakId(str(uuid.uuid4())),
+            name=name,
+            description=description,
+            composites=composites,
+        )
+
     def _group(self, group: KeycloakId) -> RealmGroup:
         if group not in self._state.groups:
             raise refusal(404, f"there is no group {group}")
@@ -157,7 +184,7 @@ class FakeBase:
 
     def _check_roles(self, roles: frozenset[RoleName]) -> None:
         for role in roles:
-            if role not in self._state.roles:
+            if role not in self._state.roles or "/" in role:
                 raise refusal(404, f"there is no realm role '{role}'")
 
     def _add_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:

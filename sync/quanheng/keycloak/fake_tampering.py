@@ -6,12 +6,9 @@ import uuid
 from dataclasses import replace
 
 from quanheng.keycloak.fake_base import FakeBase
-from quanheng.keycloak.representation import SERVICE_ACCOUNT_PREFIX
+from quanheng.keycloak.representation import GUARD_EVENT, SERVICE_ACCOUNT_PREFIX, client_role, realm_role
 from quanheng.model.ids import KeycloakId, RoleName, Username
-from quanheng.model.realm import (
-    RealmRole,
-    RealmUser,
-)
+from quanheng.model.realm import RealmUser
 
 
 class Tampering(FakeBase):
@@ -22,22 +19,51 @@ class Tampering(FakeBase):
     ) -> RoleName:
         """Create a realm role, or change what is in it."""
         with self._state.lock:
-            role = RoleName(name)
+            role = realm_role(name)
             known = self._state.roles.get(role)
-            self._state.roles[role] = RealmRole(name=role, description=description, composites=composites)
+            self._put_role(role, description, composites)
             if known is None:
                 self._tell("CREATE", "REALM_ROLE", f"roles/{name}")
             if composites != (known.composites if known else frozenset()):
                 self._tell("CREATE", "REALM_ROLE", f"roles/{name}/composites")
             return role
 
-    def tamper_client_role(self, client: str, name: str) -> RoleName:
-        """Create a role of a client."""
+    def tamper_client_role(
+        self, client: str, name: str, description: str = "", composites: frozenset[RoleName] = frozenset()
+    ) -> RoleName:
+        """Create a role of a client, or change what is in it."""
         with self._state.lock:
-            role = RoleName(f"{client}/{name}")
-            self._state.client_roles.add(role)
+            role = client_role(client, name)
+            self._put_role(role, description, composites)
             self._tell("CREATE", "CLIENT_ROLE", f"clients/{client}/roles/{name}")
             return role
+
+    def tamper_rename_role(self, role: RoleName, name: str) -> RoleName:
+        """Give a realm role another name; its id and its holders stay."""
+        with self._state.lock:
+            renamed = realm_role(name)
+            self._state.roles[renamed] = replace(self._state.roles.pop(role), name=renamed)
+            self._swap_role(role, frozenset({renamed}))
+            self._tell("UPDATE", "REALM_ROLE", f"roles-by-id/{self._state.roles[renamed].id}")
+            return renamed
+
+    def tamper_delete_role(self, role: RoleName) -> None:
+        """Delete a role; nobody and nothing holds it any more."""
+        with self._state.lock:
+            gone = self._state.roles.pop(role)
+            self._swap_role(role, frozenset())
+            self._tell("DELETE", "REALM_ROLE", f"roles-by-id/{gone.id}")
+
+    def _swap_role(self, old: RoleName, new: frozenset[RoleName]) -> None:
+        for user in list(self._state.users.values()):
+            if old in user.roles:
+                self._put_user(replace(user, roles=user.roles - {old} | new))
+        for group in list(self._state.groups.values()):
+            if old in group.roles:
+                self._put_group(replace(group, roles=group.roles - {old} | new))
+        for name, role in list(self._state.roles.items()):
+            if old in role.composites:
+                self._state.roles[name] = replace(role, composites=role.composites - {old} | new)
 
     def tamper_map_client_role(self, holder: KeycloakId, role: RoleName) -> None:
         """Map a client's role to a user or a group."""
@@ -48,6 +74,11 @@ class Tampering(FakeBase):
                 self._tell_roles("CREATE", f"users/{holder}", frozenset({role}))
             else:
                 self._add_group_roles(holder, frozenset({role}))
+
+    def tamper_veto(self, user: KeycloakId, detail: str) -> None:
+        """Have the guard tell that it vetoed something that this actor tried; ``detail`` is its JSON."""
+        with self._state.lock:
+            self._tell("ACTION", GUARD_EVENT, f"users/{user}", detail)
 
     def tamper_delete_user(self, user: KeycloakId) -> None:
         """Delete a user."""

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Protocol
 
 from quanheng.errors import QuanhengError
+from quanheng.keycloak.guard import Guard
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
 from quanheng.model.realm import (
     AdminEvent,
@@ -43,7 +44,10 @@ class RealmReader(Protocol):
     """Reading one realm. Values are whole: a user comes with its groups, roles and identities."""
 
     def read_roles(self) -> Mapping[RoleName, RealmRole]:
-        """Every realm role, composites included (two requests plus one per composite role)."""
+        """Every role of the realm and of its clients, with what each contains.
+
+        One request per client and one per composite role, so only for role events and sweeps.
+        """
 
     def read_groups(self) -> Mapping[KeycloakId, RealmGroup]:
         """Every group of every tree with attributes and role mappings."""
@@ -136,6 +140,10 @@ class Realm(RealmReader, RealmWriter, Protocol):
     @property
     def own_actors(self) -> frozenset[str]:
         """User ids of our own service accounts: what they did, the mirror was told as it was done."""
+
+    @property
+    def guard(self) -> Guard:
+        """The guard of this realm, whether or not the server has one."""
 
     @property
     def can_import(self) -> bool:

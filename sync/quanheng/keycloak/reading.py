@@ -36,17 +36,18 @@ class RealmReading:
 
     def role_bodies(self) -> dict[RoleName, Mapping[str, Any]]:
         """Every realm role as Keycloak shows it."""
-        return {RoleName(body["name"]): body for body in self._pages("/roles")}
+        return {made.realm_role(body["name"]): body for body in self._pages("/roles")}
 
     def roles(self) -> dict[RoleName, RealmRole]:
-        """Every realm role with its composites."""
-        bodies = self.role_bodies()
-        composite = [body for body in bodies.values() if body["composite"]]
+        """Every role of the realm and of its clients with its composites."""
         clients = self._client_names()
-        parts = self._parallel(lambda body: self._composites(body, clients), composite)
-        composites = dict(zip((body["name"] for body in composite), parts, strict=True))
+        bodies = self.role_bodies() | self._client_role_bodies(clients)
+        composite = [name for name, body in bodies.items() if body["composite"]]
+        parts = self._parallel(lambda name: self._composites(bodies[name], clients), composite)
+        composites = dict(zip(composite, parts, strict=True))
         return {
             name: RealmRole(
+                id=KeycloakId(body["id"]),
                 name=name,
                 description=body.get("description") or "",
                 composites=composites.get(name, frozenset()),
@@ -54,11 +55,20 @@ class RealmReading:
             for name, body in bodies.items()
         }
 
+    def _client_role_bodies(self, clients: Mapping[str, str]) -> dict[RoleName, Mapping[str, Any]]:
+        """Every role of every client as Keycloak shows it: one request per client."""
+        listed = self._parallel(lambda client: list(self._pages(f"/clients/{client}/roles")), list(clients))
+        return {
+            made.client_role(client_id, body["name"]): body
+            for client_id, bodies in zip(clients.values(), listed, strict=True)
+            for body in bodies
+        }
+
     def _composites(self, body: Mapping[str, Any], clients: Mapping[str, str]) -> frozenset[RoleName]:
         return frozenset(
             made.client_role(clients.get(part["containerId"], part["containerId"]), part["name"])
             if part["clientRole"]
-            else RoleName(part["name"])
+            else made.realm_role(part["name"])
             for part in self._get(f"/roles-by-id/{body['id']}/composites")
         )
 
@@ -194,15 +204,14 @@ class RealmReading:
 
     def _held_roles(self, users: int) -> dict[str, set[RoleName]] | None:
         """Direct roles of each user, read by role; None when asking each user takes fewer requests."""
-        tails = {name: f"/roles/{quote(name, safe='')}/users" for name in self.role_bodies()}
+        tails = {
+            name: f"/roles/{quote(body['name'], safe='')}/users" for name, body in self.role_bodies().items()
+        }
         clients = self._client_names()
         if len(tails) + len(clients) > users:
             return None
-        listed = self._parallel(lambda client: list(self._pages(f"/clients/{client}/roles")), list(clients))
-        for (client, client_id), bodies in zip(clients.items(), listed, strict=True):
-            for body in bodies:
-                tail = f"/clients/{client}/roles/{quote(body['name'], safe='')}/users"
-                tails[made.client_role(client_id, body["name"])] = tail
+        for name, body in self._client_role_bodies(clients).items():
+            tails[name] = f"/clients/{body['containerId']}/roles/{quote(body['name'], safe='')}/users"
         if len(tails) > users:
             return None
         # Everybody holds the default role: its pages are worth reading at once.

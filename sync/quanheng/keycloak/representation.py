@@ -19,6 +19,8 @@ from quanheng.model.realm import (
 Json = Mapping[str, Any]
 SERVICE_ACCOUNT_PREFIX: Final = "service-account-"
 """Keycloak's name for a client's own user; nothing else in its answers tells one."""
+GUARD_EVENT: Final = "QUANHENG_GUARD"
+"""Resource type of the events that our guard writes inside Keycloak: what it vetoed."""
 
 
 def attributes_of(body: Json) -> dict[str, tuple[str, ...]]:
@@ -63,7 +65,7 @@ def identities_of(bodies: Iterable[Json]) -> frozenset[FederatedIdentity]:
 
 def mapped_roles(body: Json) -> frozenset[RoleName]:
     """Names in an answer of ``role-mappings``: realm roles and ``client-id/role``."""
-    realm = {RoleName(role["name"]) for role in body.get("realmMappings") or ()}
+    realm = {realm_role(role["name"]) for role in body.get("realmMappings") or ()}
     client = {
         client_role(client_id, role["name"])
         for client_id, mapping in (body.get("clientMappings") or {}).items()
@@ -72,9 +74,21 @@ def mapped_roles(body: Json) -> frozenset[RoleName]:
     return frozenset(realm | client)
 
 
+def realm_role(name: str) -> RoleName:
+    """Name under which a role of the realm is known here.
+
+    A slash in it is escaped: else a realm role called ``account/view-profile`` would pass for the client's.
+    """
+    return RoleName(_escaped(name))
+
+
 def client_role(client_id: str, role: str) -> RoleName:
-    """Name under which a client's role is known here."""
-    return RoleName(f"{client_id}/{role}")
+    """Name under which a client's role is known here: ``client-id/role``, with slashes of either escaped."""
+    return RoleName(f"{_escaped(client_id)}/{_escaped(role)}")
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")
 
 
 def group_of(body: Json, above: GroupPath) -> RealmGroup:
@@ -83,7 +97,7 @@ def group_of(body: Json, above: GroupPath) -> RealmGroup:
         id=KeycloakId(body["id"]),
         path=(*above, body["name"]),
         attributes=attributes_of(body),
-        roles=frozenset(RoleName(name) for name in body.get("realmRoles") or ())
+        roles=frozenset(realm_role(name) for name in body.get("realmRoles") or ())
         | frozenset(
             client_role(client_id, name)
             for client_id, names in (body.get("clientRoles") or {}).items()
@@ -109,15 +123,20 @@ def new_user_body(user: NewUser, groups: Iterable[str]) -> dict[str, Any]:
 
 
 def event_of(body: Json) -> AdminEvent:
-    """An admin event; what Keycloak left out is empty."""
+    """An admin event; what Keycloak left out is empty.
+
+    Representations of Keycloak's own events hold personal data and are never taken in.
+    """
     actor = body.get("authDetails") or {}
+    resource_type = body.get("resourceType", "")
     return AdminEvent(
         id=body["id"],
         at=datetime.fromtimestamp(body["time"] / 1000, tz=UTC),
         operation=body.get("operationType", ""),
-        resource_type=body.get("resourceType", ""),
+        resource_type=resource_type,
         resource_path=body.get("resourcePath") or "",
         actor_realm=actor.get("realmId", ""),
         actor_client=actor.get("clientId", ""),
         actor_user=actor.get("userId", ""),
+        detail=(body.get("representation") or "") if resource_type == GUARD_EVENT else "",
     )

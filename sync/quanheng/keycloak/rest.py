@@ -11,6 +11,7 @@ from quanheng.errors import UnreachableError
 from quanheng.keycloak import representation as made
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.group_paths import GroupPaths
+from quanheng.keycloak.guard_rest import RestGuard
 from quanheng.keycloak.new_user import check_fields, check_new_users
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.reading import RealmReading
@@ -48,6 +49,7 @@ class RestRealm:
         own_clients: Sequence[str] = (SYNC_CLIENT, CONFIGURATOR_CLIENT),
     ) -> None:
         self.connection = connection
+        self.guard = RestGuard(connection)
         self.default_role = RoleName(f"default-roles-{connection.realm.lower()}")
         self._bulk = bulk
         self._closed_until = 0.0
@@ -88,7 +90,7 @@ class RestRealm:
     # Reading
 
     def read_roles(self) -> Mapping[RoleName, RealmRole]:
-        """Every realm role; a composite that is a client's role is named by the client's id."""
+        """Every role; that of a client is named by the client's id."""
         return self._reading.roles()
 
     def read_groups(self) -> Mapping[KeycloakId, RealmGroup]:
@@ -296,7 +298,7 @@ class RestRealm:
             return
         path = self.connection.realm_path(f"{holder}/role-mappings")
         mapped = self.connection.get(path)
-        realm = [role for role in mapped.get("realmMappings") or () if role["name"] in roles]
+        realm = [role for role in mapped.get("realmMappings") or () if made.realm_role(role["name"]) in roles]
         if realm:
             self.connection.request("DELETE", f"{path}/realm", json=realm)
         for client_id, mapping in (mapped.get("clientMappings") or {}).items():

@@ -1,0 +1,135 @@
+"""Roles: of the posts, of the permissions of each subsystem, and what every user holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from quanheng.keycloak.aspect import MISSING, THERE, Documents, Mending, escaped, mending, missing
+from quanheng.keycloak.compare import Difference, differences, merged
+from quanheng.keycloak.configuration_files import DesiredConfiguration
+from quanheng.keycloak.representation import client_role, realm_role
+
+
+def subsystems(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """One client per subsystem, which bears its permissions; one that is there is the operator's."""
+    for subsystem in desired.subsystems:
+        if documents.client(subsystem.id) is None:
+            body = {"clientId": subsystem.id, "name": subsystem.label, "protocol": "openid-connect"}
+            body |= desired.clients["subsystem"]["created"]
+            yield missing(f"clients.{subsystem.id}", partial(documents.post, "/clients", body))
+
+
+def permission_roles(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """One client role per permission, containing nothing. One whose permission is gone is reported."""
+    for subsystem in desired.subsystems:
+        client = documents.client(subsystem.id)
+        if client is not None:
+            roles = _Roles(documents, desired, f"/clients/{client['id']}/roles", f"{subsystem.id}/")
+            yield from roles.mendings(subsystem.permissions, {})
+
+
+def post_roles(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """One realm role per post, containing its permissions. One whose post is gone is reported."""
+    roles = _Roles(documents, desired, "/roles", "")
+    yield from roles.mendings(desired.post_roles, desired.composites)
+
+
+def default_role(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """What every user holds: exactly this."""
+    name = f"default-roles-{desired.realm_name.lower()}"
+    role = documents.get(f"/roles/{name}")
+    parts = _parts(documents, role)
+    wanted = desired.roles["default_role"]
+    yield from mending(
+        differences(f"roles.{name}", {"composites": wanted}, {"composites": list(parts)}),
+        partial(_mend_parts, documents, role["id"], parts, wanted),
+    )
+
+
+class _Roles:
+    """The roles of the realm, or of one client, that are ours."""
+
+    def __init__(self, documents: Documents, desired: DesiredConfiguration, tail: str, prefix: str) -> None:
+        self._documents = documents
+        self._attributes = desired.roles["attributes"]
+        self._tail = tail
+        self._prefix = prefix
+        """Of their names in messages."""
+
+    def mendings(
+        self, labels: Mapping[Any, str], composites: Mapping[Any, frozenset[Any]]
+    ) -> Iterator[Mending]:
+        """What differs from a role per label with exactly these composites; ours beyond them are told."""
+        pages = self._documents.pages(self._tail, briefRepresentation="false")
+        present = {role["name"]: role for role in pages}
+        for name, label in sorted(labels.items()):
+            where = f"roles.{self._prefix}{name}"
+            wanted = {"description": label, "attributes": self._attributes}
+            parts = sorted(composites.get(name, ()))
+            found = present.get(name)
+            if found is None:
+                yield missing(where, partial(self._create, {"name": name, **wanted}, parts))
+                continue
+            there = _parts(self._documents, found)
+            yield from mending(
+                differences(
+                    where, {**wanted, "composites": parts}, {**found, "composites": [*map(str, there)]}
+                ),
+                partial(self._mend, found, wanted, there, parts),
+            )
+        for name, found in sorted(present.items()):
+            ours = (found.get("attributes") or {}).get("managed_by") == self._attributes["managed_by"]
+            if ours and name not in labels:
+                gap = Difference(f"roles.{self._prefix}{name}", MISSING, THERE, foreign=True)
+                yield Mending((gap,), None)
+
+    def _create(self, body: Mapping[str, Any], parts: list[str]) -> None:
+        self._documents.post(self._tail, body)
+        if parts:
+            made = self._documents.get(f"{self._tail}/{escaped(body['name'])}")
+            _mend_parts(self._documents, made["id"], {}, parts)
+
+    def _mend(
+        self,
+        found: Mapping[str, Any],
+        wanted: Mapping[str, Any],
+        there: Mapping[str, Any],
+        parts: list[str],
+    ) -> None:
+        # What is too much goes first: a failure in between leaves less power, not more.
+        _mend_parts(self._documents, found["id"], there, parts)
+        self._documents.put(f"/roles-by-id/{found['id']}", merged(found, wanted))
+
+
+def _parts(documents: Documents, role: Mapping[str, Any]) -> dict[str, Any]:
+    """What a role contains, by the names under which roles are known here."""
+    if not role["composite"]:
+        return {}
+    clients = {client["id"]: client["clientId"] for client in documents.pages("/clients")}
+    return {
+        str(
+            client_role(clients[part["containerId"]], part["name"])
+            if part["clientRole"]
+            else realm_role(part["name"])
+        ): part
+        for part in documents.get(f"/roles-by-id/{role['id']}/composites")
+    }
+
+
+def _mend_parts(documents: Documents, role: str, there: Mapping[str, Any], wanted: Iterable[str]) -> None:
+    path, names = f"/roles-by-id/{role}/composites", set(wanted)
+    surplus = [part for name, part in there.items() if name not in names]
+    if surplus:
+        documents.delete(path, surplus)
+    lacking = [_body(documents, name) for name in sorted(names - there.keys())]
+    if lacking:
+        documents.post(path, lacking)
+
+
+def _body(documents: Documents, name: str) -> Any:
+    """A role of the packs or of Keycloak itself, in whose names there is no other slash."""
+    client_id, _, role = name.rpartition("/")
+    below = f"/clients/{documents.client(client_id)['id']}" if client_id else ""
+    return documents.get(f"{below}/roles/{escaped(role)}")

@@ -1,0 +1,71 @@
+"""The port to the guard: the provider inside Keycloak that vetoes (decision 12).
+
+Two implementations: :class:`quanheng.keycloak.guard_rest.RestGuard` over the guard's own endpoint
+``/realms/{realm}/quanheng-guard`` and :class:`quanheng.keycloak.guard_fake.FakeGuard` in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedRules:
+    """Rules as they travel: the realm's attribute ``quanheng.rules``."""
+
+    payload: bytes
+    """JSON in UTF-8; ``guard/README.md`` describes it."""
+    signature: bytes
+    """Ed25519 (RFC 8032) over ``payload``, 64 bytes."""
+    sequence: int
+    """The same number as in the payload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardStatus:
+    """What the guard says of itself in this realm."""
+
+    version: str
+    required: bool
+    """Whether this server was told that the realm needs rules."""
+    valid: bool
+    """Whether it has rules that it believes. When not and ``required``: no duty can be granted."""
+    problem: str
+    """Why not; empty when valid."""
+    sequence: int
+    """Of the rules in force; 0 when there are none."""
+    break_glass_until: datetime | None
+    """While this lies ahead, nothing is vetoed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """Something that the guard set right because the signed rules say so."""
+
+    kind: str
+    """``composite``, ``default_group``, ``protocol_mapper`` or ``provider_mapper``."""
+    subject: str
+    """The role, client or provider that was changed."""
+    removed: str
+    """What was taken away."""
+
+
+class Guard(Protocol):
+    """The guard of one realm. Every method may be repeated.
+
+    Raises :class:`UnreachableError` and :class:`RealmRefusedError` as the realm's own port does.
+    """
+
+    def read_status(self) -> GuardStatus | None:
+        """What it says of itself; None when this server has no guard."""
+
+    def publish(self, rules: SealedRules) -> None:
+        """Put rules in force. 409 when the signature, realm or sequence is not right."""
+
+    def restore(self) -> tuple[Restored, ...]:
+        """Set right what gives power past any grant: composites, default groups, forbidden mappers."""
+
+    def clear_caches(self) -> None:
+        """Forget what Keycloak has cached of this realm and its users, so that a sweep reads the database."""

@@ -1,0 +1,184 @@
+"""Compiled rules made into what the guard matches: names become ids of Keycloak, and the whole is signed.
+
+By id, so that a role that is renamed does not escape. The bytes depend on nothing but the arguments.
+``guard/README.md`` describes the JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from quanheng.errors import ConfigurationError
+from quanheng.keycloak.configuration_files import read_power_mappers
+from quanheng.keycloak.guard import SealedRules
+from quanheng.model.ids import KeycloakId, OrgCode, QualificationId, RoleName
+from quanheng.model.realm import ObservedRealm
+from quanheng.policy.rules import CompiledRules, Duty, ExclusionRule, MaximumRule, WaiverInForce
+
+FORMAT: Final = 1
+_CHANGING: Final = frozenset({"sequence", "issued"})
+"""What differs between two issues of the same rules."""
+
+
+class UnsealableRulesError(ConfigurationError):
+    """The rules speak of roles that the realm does not have."""
+
+
+def seal(
+    rules: CompiledRules,
+    observed: ObservedRealm,
+    *,
+    realm: str,
+    sequence: int,
+    now: datetime,
+    waivers: Iterable[WaiverInForce],
+    writers: Iterable[KeycloakId],
+    qualifications: Mapping[QualificationId, KeycloakId],
+    card: str,
+    key: Ed25519PrivateKey,
+) -> SealedRules:
+    """Rules for one realm, signed (Ed25519, RFC 8032).
+
+    ``writers``: user ids of our service accounts; ``qualifications``: the group of each; ``card``: alias of
+    the provider without whose link nobody holds a duty. A qualification without a group gets an id that no
+    group has: nobody is in it, so nobody gets what requires it. Raises :class:`UnsealableRulesError` when
+    the realm lacks a role.
+    """
+    ids = _Ids(observed, qualifications)
+    needed = frozenset[QualificationId]().union(*map(_required, rules.duties.values()))
+    protocol_mappers, provider_mappers = read_power_mappers()
+    body = {
+        "format": FORMAT,
+        "realm": realm,
+        "sequence": sequence,
+        "issued": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "card": card,
+        "writers": sorted(writers),
+        "duties": {ids.role(role): _duty(duty, ids) for role, duty in rules.duties.items()},
+        "exclusions": [_exclusion(rule, ids) for rule in rules.exclusions],
+        "maxima": [_maximum(rule, ids) for rule in rules.maxima],
+        "waivers": _waivers(rules, waivers),
+        "groups": {ids.group(name): rules.qualifications.get(name, name) for name in needed},
+        "protect": {
+            "composites": {ids.role(role): ids.roles(parts) for role, parts in rules.composites.items()},
+            "protocol_mappers": sorted(protocol_mappers),
+            "provider_mappers": sorted(provider_mappers),
+        },
+    }
+    ids.require_all()
+    payload = _canonical(body)
+    return SealedRules(payload=payload, signature=key.sign(payload), sequence=sequence)
+
+
+def digest_of_rules(rules: SealedRules) -> str:
+    """SHA-256 of what they say, hex: the same for two issues of the same rules."""
+    body = {name: part for name, part in json.loads(rules.payload).items() if name not in _CHANGING}
+    return hashlib.sha256(_canonical(body)).hexdigest()
+
+
+class _Ids:
+    """Ids of roles and groups by name; remembers what was asked for in vain."""
+
+    def __init__(self, observed: ObservedRealm, qualifications: Mapping[QualificationId, KeycloakId]) -> None:
+        self._roles = observed.roles
+        self._groups = qualifications
+        self._missing: set[RoleName] = set()
+
+    def role(self, name: RoleName) -> str:
+        found = self._roles.get(name)
+        if found is None:
+            self._missing.add(name)
+            return ""
+        return found.id
+
+    def roles(self, names: Iterable[RoleName]) -> list[str]:
+        return sorted(self.role(name) for name in names)
+
+    def group(self, name: QualificationId) -> str:
+        return self._groups.get(name, f"no-group:{name}")
+
+    def groups(self, names: Iterable[QualificationId]) -> list[str]:
+        return sorted(self.group(name) for name in names)
+
+    def require_all(self) -> None:
+        if self._missing:
+            raise UnsealableRulesError(
+                f"the realm lacks roles of the packs: {', '.join(sorted(self._missing))}",
+                remedy="make them with 'quanheng realm apply'; then run again",
+            )
+
+
+def _required(duty: Duty) -> frozenset[QualificationId]:
+    return duty.requires.union(*(item.requires for item in duty.within))
+
+
+def _duty(duty: Duty, ids: _Ids) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "label": duty.label,
+        "article": duty.article,
+        "requires": ids.groups(duty.requires),
+        "granters": ids.roles(duty.granters),
+    }
+    if duty.within:
+        body["within"] = [
+            {
+                "areas": _areas(item.areas),
+                "requires": ids.groups(item.requires),
+                "granters": ids.roles(item.granters),
+            }
+            for item in duty.within
+        ]
+    return body
+
+
+def _exclusion(rule: ExclusionRule, ids: _Ids) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "label": rule.label,
+        "article": rule.article,
+        "scope": rule.scope,
+        "areas": _areas(rule.areas),
+        "left": ids.roles(rule.left),
+        "right": ids.roles(rule.right),
+    }
+
+
+def _maximum(rule: MaximumRule, ids: _Ids) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "id": rule.id,
+        "label": rule.label,
+        "article": rule.article,
+        "per": rule.per,
+        "areas": _areas(rule.areas),
+        "roles": ids.roles(rule.roles),
+        "most": rule.most,
+    }
+    if rule.digits:
+        body["digits"] = sorted(rule.digits)
+    return body
+
+
+def _waivers(rules: CompiledRules, waivers: Iterable[WaiverInForce]) -> list[dict[str, str]]:
+    """Of rules that may be waived alone: the guard does not know which those are."""
+    waivable = {rule.source for rule in rules.exclusions if rule.waivable}
+    waivable |= {rule.source for rule in rules.maxima if rule.waivable}
+    found: set[tuple[KeycloakId, str, date]] = {
+        (item.user, item.rule, item.until) for item in waivers if item.rule in waivable
+    }
+    return [{"user": user, "rule": rule, "until": until.isoformat()} for user, rule, until in sorted(found)]
+
+
+def _areas(codes: Iterable[OrgCode]) -> list[str]:
+    return sorted(codes)
+
+
+def _canonical(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(
+        body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()

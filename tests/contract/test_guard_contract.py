@@ -1,0 +1,165 @@
+"""What the guard does with rules, in memory and inside a real Keycloak alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from fixtures.world import NOON
+from quanheng.keycloak.guard import Guard, GuardStatus, SealedRules
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.keycloak.sealing import seal
+from quanheng.model.ids import KeycloakId, RoleName
+from quanheng.model.realm import ObservedRealm
+from quanheng.policy.rules import CompiledRules, Duty, ExclusionRule
+
+from .conftest import Bench, GuardBench
+
+NONE: frozenset[RoleName] = frozenset()
+OPERATOR, HANDLER = RoleName("post-operator"), RoleName("post-handler")
+_sequences = count(100, 10)
+
+
+@pytest.fixture
+def guard(guard_bench: GuardBench) -> Guard:
+    """The guard behind its port."""
+    return guard_bench.bench.realm.guard
+
+
+def status_of(guard: Guard) -> GuardStatus:
+    """What it says of itself."""
+    found = guard.read_status()
+    assert found is not None, "this server has no guard: build it with 'make guard'"
+    return found
+
+
+def sealed(guard_bench: GuardBench, sequence: int, **changes: Any) -> SealedRules:
+    """Rules with two duties, one of which contains the other's permission."""
+    realm = guard_bench.bench.realm
+    permission = RoleName("jiujinban/service_query")
+    rules = CompiledRules(
+        duties={
+            role: Duty(role=role, label="岗位", article="S5") for role in (OPERATOR, HANDLER, permission)
+        },
+        exclusions=(
+            ExclusionRule(
+                id="x-one",
+                label="不得兼任",
+                article="S3",
+                scope="person",
+                left=frozenset({OPERATOR}),
+                right=frozenset({HANDLER}),
+            ),
+        ),
+        composites={OPERATOR: frozenset({permission}), HANDLER: NONE},
+    )
+    given: dict[str, Any] = {
+        "realm": guard_bench.realm,
+        "sequence": sequence,
+        "now": NOON,
+        "waivers": (),
+        "writers": [KeycloakId(user) for user in realm.own_actors],
+        "qualifications": {},
+        "card": "social-card",
+        "key": guard_bench.key,
+    }
+    observed = ObservedRealm(groups={}, users={}, roles=realm.read_roles())
+    return seal(rules, observed, **(given | changes))
+
+
+@pytest.fixture
+def base(guard_bench: GuardBench) -> int:
+    """Rules in force, and their number: higher than any before."""
+    guard_bench.bench.client_role("jiujinban", "service_query", "", NONE)
+    number = next(_sequences)
+    guard_bench.bench.realm.guard.publish(sealed(guard_bench, number))
+    return number
+
+
+def assert_refused(call: Callable[[], object]) -> None:
+    """The guard refuses with 409."""
+    with pytest.raises(RealmRefusedError) as found:
+        call()
+    assert found.value.status == 409
+
+
+def test_no_guard(bench: Bench) -> None:
+    """A server without the guard says nothing: None, never an error; a guard says its version."""
+    status = bench.realm.guard.read_status()
+    assert status is None or status.version
+
+
+def test_in_force(guard: Guard, base: int) -> None:
+    """Rules that were put are in force, and may be put again."""
+    status = status_of(guard)
+    assert (status.valid, status.problem, status.sequence) == (True, "", base)
+    assert status.version
+    assert status.break_glass_until is None
+
+
+def test_put_again(guard_bench: GuardBench, guard: Guard, base: int) -> None:
+    """The same rules twice are one issue; higher numbers replace them."""
+    later = sealed(guard_bench, base + 1)
+    for _ in range(2):
+        guard.publish(later)
+    assert status_of(guard).sequence == base + 1
+
+
+def test_not_believed(guard_bench: GuardBench, guard: Guard, base: int) -> None:
+    """Another's signature, changed bytes, another realm's rules, an older number, another text under the
+    same number: refused with 409, and what was in force stays."""
+    good = sealed(guard_bench, base + 1)
+    for bad in (
+        sealed(guard_bench, base + 1, key=Ed25519PrivateKey.generate()),
+        replace(good, payload=good.payload.replace(b"S3", b"S4")),
+        replace(good, signature=b"x"),
+        sealed(guard_bench, base + 1, realm="another"),
+        sealed(guard_bench, base - 1),
+        sealed(guard_bench, base, writers=()),
+    ):
+        assert_refused(partial(guard.publish, bad))
+    assert status_of(guard).sequence == base
+
+
+def test_restored(guard_bench: GuardBench, guard: Guard, base: int) -> None:
+    """A role that entered a post's role, and a duty that entered a role of somebody's own, are taken out;
+    a permission that was taken out is put back; the second time there is nothing to do."""
+    bench = guard_bench.bench
+    bench.put_into(HANDLER, frozenset({RoleName("account/view-profile")}))
+    own = bench.composite("own", frozenset({OPERATOR}))
+
+    found = guard.restore()
+
+    assert {(item.kind, item.subject, item.removed) for item in found} == {
+        ("composite", "post-handler", "account/view-profile"),
+        ("composite", "own", "post-operator"),
+    }
+    roles = bench.realm.read_roles()
+    assert roles[HANDLER].composites == roles[own].composites == NONE
+    assert roles[OPERATOR].composites == {"jiujinban/service_query"}
+    assert guard.restore() == ()
+
+
+def test_caches(guard: Guard, base: int) -> None:
+    """Caches can be cleared at any time; rules stay in force."""
+    for _ in range(2):
+        guard.clear_caches()
+    assert status_of(guard).sequence == base
+
+
+def test_without_rules(guard_bench: GuardBench, guard: Guard, base: int) -> None:
+    """Rules that were wiped are missed, nothing is restored without them, and newer ones are believed."""
+    guard_bench.wipe_rules()
+    status = status_of(guard)
+    assert (status.valid, status.sequence) == (False, 0)
+    assert status.problem
+    assert_refused(guard.restore)
+    assert_refused(partial(guard.publish, sealed(guard_bench, base - 1)))
+    guard.publish(sealed(guard_bench, base + 1))
+    assert status_of(guard).valid

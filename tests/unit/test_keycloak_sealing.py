@@ -1,0 +1,207 @@
+"""Compiled rules made into the guard's JSON: by id, signed, and the same bytes for the same rules."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from fixtures.feeds import shanxi
+from fixtures.pure import desire, realm_of, registry
+from quanheng.keycloak.configuration_files import read_power_mappers
+from quanheng.keycloak.guard import SealedRules
+from quanheng.keycloak.sealing import UnsealableRulesError, digest_of_rules, seal
+from quanheng.model.ids import KeycloakId, OrgCode, QualificationId, RoleName
+from quanheng.model.realm import ObservedRealm
+from quanheng.policy.compiling import compile_rules
+from quanheng.policy.rules import CompiledRules, Duty, ExclusionRule, MaximumRule, WaiverInForce, Within
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
+NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
+PERMANENT = QualificationId("permanent")
+A, B = RoleName("post-a"), RoleName("sys/b")
+RULES = CompiledRules(
+    duties={
+        A: Duty(
+            role=A,
+            label="甲",
+            article="S5",
+            requires=frozenset({PERMANENT}),
+            granters=frozenset({A}),
+            within=(
+                Within(
+                    areas=(OrgCode("1405"),),
+                    requires=frozenset({QualificationId("other")}),
+                    granters=frozenset(),
+                ),
+            ),
+        ),
+        B: Duty(role=B, label="乙", article=""),
+    },
+    exclusions=(
+        ExclusionRule(
+            id="x-one#2",
+            label="不得兼任",
+            article="S3",
+            scope="county",
+            left=frozenset({A}),
+            right=frozenset({B}),
+            areas=(OrgCode("1405"),),
+            waivable=True,
+        ),
+        ExclusionRule(
+            id="x-two", label="严禁", article="S3", scope="person", left=frozenset({A}), right=frozenset({B})
+        ),
+    ),
+    maxima=(
+        MaximumRule(
+            id="m-one",
+            label="至多一人",
+            article="S8",
+            per="county",
+            roles=frozenset({A}),
+            most=1,
+            digits=frozenset({6, 2}),
+        ),
+    ),
+    composites={A: frozenset({B})},
+    qualifications={PERMANENT: "正式在编", QualificationId("other"): "其他"},
+)
+
+
+def realm_with(*names: RoleName) -> ObservedRealm:
+    """A realm with roles of these names."""
+    observed = realm_of(desire(registry()))
+    role = next(iter(observed.roles.values()))
+    roles = {name: replace(role, id=KeycloakId(f"id-{name}"), name=name) for name in names}
+    return ObservedRealm(groups={}, users={}, roles=roles)
+
+
+def sealed(
+    rules: CompiledRules = RULES, observed: ObservedRealm | None = None, **changes: Any
+) -> SealedRules:
+    """Rules of a realm with both roles, sealed."""
+    given: dict[str, Any] = {
+        "realm": "shanxi",
+        "sequence": 12,
+        "now": NOW,
+        "waivers": (),
+        "writers": (KeycloakId("w2"), KeycloakId("w1")),
+        "qualifications": {PERMANENT: KeycloakId("g1")},
+        "card": "social-card",
+        "key": KEY,
+    }
+    return seal(rules, observed or realm_with(A, B), **(given | changes))
+
+
+def test_everything_is_named_by_id() -> None:
+    """The JSON is the one that the guard reads, with ids in place of names."""
+    protocol_mappers, provider_mappers = read_power_mappers()
+    assert json.loads(sealed().payload) == {
+        "format": 1,
+        "realm": "shanxi",
+        "sequence": 12,
+        "issued": "2026-11-22T01:02:03Z",
+        "card": "social-card",
+        "writers": ["w1", "w2"],
+        "duties": {
+            "id-post-a": {
+                "label": "甲",
+                "article": "S5",
+                "requires": ["g1"],
+                "granters": ["id-post-a"],
+                "within": [{"areas": ["1405"], "requires": ["no-group:other"], "granters": []}],
+            },
+            "id-sys/b": {"label": "乙", "article": "", "requires": [], "granters": []},
+        },
+        "exclusions": [
+            {
+                "id": "x-one#2",
+                "label": "不得兼任",
+                "article": "S3",
+                "scope": "county",
+                "areas": ["1405"],
+                "left": ["id-post-a"],
+                "right": ["id-sys/b"],
+            },
+            {
+                "id": "x-two",
+                "label": "严禁",
+                "article": "S3",
+                "scope": "person",
+                "areas": [],
+                "left": ["id-post-a"],
+                "right": ["id-sys/b"],
+            },
+        ],
+        "maxima": [
+            {
+                "id": "m-one",
+                "label": "至多一人",
+                "article": "S8",
+                "per": "county",
+                "areas": [],
+                "digits": [2, 6],
+                "roles": ["id-post-a"],
+                "most": 1,
+            }
+        ],
+        "waivers": [],
+        "groups": {"g1": "正式在编", "no-group:other": "其他"},
+        "protect": {
+            "composites": {"id-post-a": ["id-sys/b"]},
+            "protocol_mappers": sorted(protocol_mappers),
+            "provider_mappers": sorted(provider_mappers),
+        },
+    }
+
+
+def test_signed_and_repeatable() -> None:
+    """The signature is over the very bytes, and the same rules make the same bytes."""
+    rules = sealed()
+    KEY.public_key().verify(rules.signature, rules.payload)
+    with pytest.raises(InvalidSignature):
+        KEY.public_key().verify(rules.signature, rules.payload.replace(b"12", b"13"))
+    assert sealed() == rules
+
+
+def test_digest_is_of_what_they_say() -> None:
+    """A later issue of the same rules has the same digest; another rule, id or writer another."""
+    digest = digest_of_rules(sealed())
+    assert digest_of_rules(sealed(sequence=13, now=NOW + timedelta(days=1))) == digest
+    assert digest_of_rules(sealed(replace(RULES, exclusions=()))) != digest
+    assert digest_of_rules(sealed(writers=())) != digest
+    assert digest_of_rules(sealed(qualifications={PERMANENT: KeycloakId("g2")})) != digest
+
+
+def test_missing_roles_are_named() -> None:
+    """A role that the realm lacks is an error that says what to run: a rule must not fall silent."""
+    with pytest.raises(UnsealableRulesError, match=r"lacks roles of the packs: sys/b →") as found:
+        sealed(observed=realm_with(A))
+    assert "realm apply" in found.value.remedy
+
+
+def test_waivers_of_waivable_rules_alone() -> None:
+    """The guard does not know which rules may be waived, so it is never told of others."""
+    until = date(2026, 12, 31)
+    waivers = [
+        WaiverInForce(user=KeycloakId("u"), rule=rule, until=until) for rule in ("x-two", "x-one", "nothing")
+    ]
+    assert json.loads(sealed(waivers=waivers).payload)["waivers"] == [
+        {"user": "u", "rule": "x-one", "until": "2026-12-31"}
+    ]
+
+
+def test_a_whole_pack() -> None:
+    """Every rule of a shipped pack is sealed once the realm has its roles."""
+    observed = realm_of(desire(registry()))
+    rules = compile_rules(shanxi())
+    body = json.loads(sealed(rules, observed).payload)
+    assert len(body["duties"]) == len(rules.duties)
+    assert len(body["exclusions"]) == len(rules.exclusions)
+    assert set(body["protect"]["composites"]) == {f"id {name}" for name in rules.composites}
