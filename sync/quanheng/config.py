@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from quanheng.errors import ConfigurationError
 
@@ -117,6 +126,65 @@ class ScheduleSettings(_Settings):
     heartbeat_file: RelativePath | None = None
 
 
+class WatchSettings(_Settings):
+    """What the daemon looks after between two syncs."""
+
+    enabled: bool = True
+    seconds: float = Field(default=2, gt=0, le=60)
+    """How often it asks for what happened."""
+
+
+def _https_or_loopback(url: str) -> str:
+    parts = urlsplit(url)
+    local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise ValueError("an address of another machine begins with https://")
+    return url
+
+
+class WebhookSettings(_Settings):
+    """A program that is told by HTTP."""
+
+    url: Annotated[str, AfterValidator(_https_or_loopback)]
+    secret_file: RelativePath
+    """One line, mode 0600: key of the HMAC-SHA256 under each message."""
+    ca_file: RelativePath | None = None
+    timeout_seconds: float = Field(default=10, gt=0, le=60)
+
+
+class SmtpSettings(_Settings):
+    """A mail server, by STARTTLS."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    starttls: bool = True
+    """Only a server on this machine may be spoken to without."""
+    ca_file: RelativePath | None = None
+    user: str | None = None
+    password_file: RelativePath | None = None
+    """One line, mode 0600."""
+    sender: str
+    recipients: tuple[str, ...] = Field(min_length=1)
+    timeout_seconds: float = Field(default=15, gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _private(self) -> Self:
+        if not self.starttls and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("without starttls only on this machine")
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file go together")
+        return self
+
+
+class NotifySettings(_Settings):
+    """Who is told of vetoes, repairs and what needs a person; every way that is set is used."""
+
+    file: RelativePath | None = None
+    """One JSON object per line, mode 0600."""
+    webhook: WebhookSettings | None = None
+    smtp: SmtpSettings | None = None
+
+
 class Settings(_Settings):
     """All of ``quanheng.toml``."""
 
@@ -133,6 +201,8 @@ class Settings(_Settings):
     sources: tuple[SourceSettings, ...] = ()
     safety: SafetySettings = SafetySettings()
     schedule: ScheduleSettings = Field(default=ScheduleSettings(), validate_default=True)
+    watch: WatchSettings = WatchSettings()
+    notify: NotifySettings = NotifySettings()
 
 
 def read_settings(file: Path) -> Settings:

@@ -60,7 +60,7 @@ def churn(world: World) -> None:
         enabled=True,
         name="外来",
         attributes={},
-        groups=frozenset(),
+        groups=(),
         identities=frozenset(),
     )
     world.console.join_group(world.console.create_user(outsider), group.id)

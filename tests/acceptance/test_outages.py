@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import event, text
 
 from fixtures.kills import assert_converged
-from fixtures.world import BUREAU, VILLAGE, World, WorldTemplate
+from fixtures.world import BUREAU, FOUNDERS, PROVINCE_BUREAU, VILLAGE, World, WorldTemplate
 from quanheng.errors import QuanhengError, UnreachableError
 from quanheng.keycloak.port import RealmRefusedError
-from quanheng.model.ids import StaffNo
+from quanheng.model.ids import PostId, StaffNo
 from quanheng.model.staff import OrgKind
 from quanheng.operations.check import check
 from quanheng.operations.synchronise import synchronise
@@ -155,8 +155,8 @@ def test_refused_new_group_of_a_granted_duty(world: World) -> None:
 
 def test_nothing_is_given_where_something_could_not_be_taken(world: World) -> None:
     """When a revocation is refused, the person gets nothing on top: no exclusion is broken in between."""
-    other = world.hire(BUREAU, "系统管理员")
-    staff_no = world.hire(BUREAU, "系统管理员")
+    other = FOUNDERS[PostId("system_admin")]
+    staff_no = world.hire(PROVINCE_BUREAU, "系统管理员")
     world.issue_and_sync()
     world.approve()
     world.sync()

@@ -48,7 +48,7 @@ def foreign(world: World, name: str, **fields: object) -> KeycloakId:
         "enabled": True,
         "name": "外来",
         "attributes": {},
-        "groups": frozenset(),
+        "groups": (),
         "identities": frozenset(),
         **fields,
     }

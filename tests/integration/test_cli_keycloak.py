@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from deploy.local.keycloak import RunningKeycloak
 
 from fixtures.command_line import Desk
@@ -129,6 +131,36 @@ def test_a_county_from_nothing_to_an_empty_plan(
     kinds = [json.loads(line)["kind"] for line in desk.type("ledger", "export").out.splitlines()]
     assert kinds[0] == "bootstrap"
     assert {"configurator_closed", "proposal_approved", "realm_configured"} <= set(kinds)
+
+
+def test_a_guard_gets_its_rules(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    keycloak_server: RunningKeycloak,
+    rules_key: Ed25519PrivateKey,
+) -> None:
+    """Applying the realm puts the pack's rules in force in the guard, once; a guard that does not know our
+    key refuses them, and says why."""
+    name = f"guarded-{next(_numbers)}-{Path(tmp_path).parent.name[-4:]}"
+    desk = Desk(tmp_path / "desk", capsys, None, keycloak_server.url, name)
+    password = desk.folder / "admin-password"
+    password.write_text(keycloak_server.admin_password + "\n", encoding="utf-8")
+    password.chmod(0o600)
+    desk.generate_keys()
+    admin = ["--admin-user", keycloak_server.admin_user, "--admin-password-file", str(password)]
+
+    refused = desk.type("realm", "apply", *admin)
+    assert refused.code == 5
+    assert "the signature is not of a key that this server knows" in refused.err
+    assert _states(desk)["guard.rules"] == "fail"
+
+    (key,) = (desk.folder).rglob("quanheng-rules.pem")
+    key.write_bytes(rules_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assert desk.ask("realm", "apply", *admin)["rules"]["sequence"] == 2
+    again = desk.ask("realm", "apply", *admin)
+    assert (again["rules"], again["mended"]) == (None, [])
+    states = _states(desk)
+    assert {states[f"guard.{part}"] for part in ("version", "required", "rules")} == {"ok"}
 
 
 def _states(desk: Desk) -> dict[str, str]:

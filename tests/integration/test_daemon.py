@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from fixtures.command_line import Desk
-from quanheng.config import Settings, read_settings
+from quanheng.config import NotifySettings, Settings, WatchSettings, read_settings
 from quanheng.keycloak.port import Realm
 from quanheng.logs import start_logs
+from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
 from quanheng.operations.daemon import ANCHOR, SWEEP, SYNC, Daemon
 from quanheng.operations.heartbeat import Heartbeat, read_heartbeat
-from quanheng.operations.synchronise import hold_lease
+from quanheng.operations.watch_thread import watch_thread
 
 _PATIENCE_SECONDS = 120
 
@@ -210,3 +211,60 @@ def test_a_signal_stops_the_program_cleanly(ready_desk: Desk, sent: signal.Signa
     assert process.returncode == 0
     assert "daemon stopped" in err
     assert _beat(ready_desk).state == "stopped"
+
+
+def test_between_two_jobs_it_watches(ready_desk: Desk) -> None:
+    """A role given in the console is gone without any job; the heartbeat tells of it; stop is clean."""
+    ready_desk.ask("sync")
+    realm = ready_desk.realm
+    assert realm is not None
+    console = realm.as_actor("somebody")
+    user = next(user for user in console.sweep_users() if user.attributes.get("person_id"))
+    contexts = _contexts(ready_desk)
+    settings = contexts().settings
+    told = ready_desk.folder / "told.jsonl"
+    daemon = Daemon(
+        contexts,
+        settings.schedule,
+        ready_desk.clock,
+        heartbeat_seconds=0.05,
+        watch=WatchSettings(seconds=0.05),
+        notify=NotifySettings(file=told),
+    )
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    _wait(lambda: (ready_desk.folder / "heartbeat.json").exists() and _beat(ready_desk).watched is not None)
+    _wait(lambda: _beat(ready_desk).state == "idle")
+    console.add_roles(user.id, frozenset({console.tamper_role("foreign")}))
+    _wait(lambda: console.read_user(user.id) == user)
+    daemon.stop()
+    thread.join(_PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    assert _beat(ready_desk).state == "stopped"
+    assert ready_desk.ask("status")["writer"] is None
+    assert ready_desk.ask("plan")["changes"] == 0
+
+
+def test_the_watch_outlives_an_absence_of_keycloak(ready_desk: Desk) -> None:
+    """Keycloak is away for some looks; the first one after that undoes what happened meanwhile."""
+    ready_desk.ask("sync")
+    realm = ready_desk.realm
+    assert realm is not None
+    console = realm.as_actor("somebody")
+    user = next(user for user in console.sweep_users() if user.attributes.get("person_id"))
+    start_logs()
+    thread = watch_thread(WatchSettings(seconds=0.05), _contexts(ready_desk), lambda: None, threading.Lock())
+    realm.down()
+    ready_desk.capture.readouterr()
+    thread.start()
+    told: list[str] = []
+
+    def spoke() -> bool:
+        told.append(ready_desk.capture.readouterr().err)
+        return "interrupted" in told[-1]
+
+    _wait(spoke)
+    realm.down(False)
+    console.add_roles(user.id, frozenset({console.tamper_role("foreign")}))
+    _wait(lambda: console.read_user(user.id) == user)
+    thread.stop()

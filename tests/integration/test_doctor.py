@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,24 @@ from typing import Any
 import pytest
 
 from fixtures.command_line import Desk
+from fixtures.fake_guard import install_guard
 from fixtures.servers_slapd import FilledSlapd, ldap_settings
 from quanheng.clock import system_clock
 from quanheng.config import LdapSettings, Settings, read_settings
+from quanheng.identity.rules_key import PRIVATE
 from quanheng.keycloak.fake import FakeRealm
+from quanheng.keycloak.fake_base import FakeGuardState
 from quanheng.operations.context import Context
 from quanheng.operations.doctor import server
 from quanheng.operations.doctor.certificates import days_left, judge_days
+from quanheng.operations.doctor.guard import examine_guard
+from quanheng.operations.doctor.local import examine_files
 from quanheng.operations.doctor.result import Result, State
 from quanheng.operations.doctor.sources import examine_sources
 from quanheng.operations.doctor.stored import examine_store
+from quanheng.operations.guarding import publish_rules
 from quanheng.operations.heartbeat import Heartbeat, write_heartbeat
+from quanheng.operations.refresh import read_live
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 
@@ -145,3 +153,98 @@ def test_a_feature_that_nobody_needs_is_a_warning() -> None:
     }
     found = server._features(info)
     assert (found.state, found.remedy) == (State.WARN, "kc.sh build --features-disabled=ciba")
+
+
+@dataclass
+class Guarded:
+    """A realm in memory with a guard, and what the doctor says of it."""
+
+    desk: Desk
+    realm: FakeRealm
+    guard: FakeGuardState
+    clock: Callable[[], datetime]
+
+    @property
+    def context(self) -> Context:
+        """A context over this realm."""
+        settings = read_settings(self.desk.folder / "quanheng.toml")
+        return Context(settings, clock=self.clock, make_realm=lambda _settings: self.realm)
+
+    def publish(self) -> None:
+        """Give the guard its rules."""
+        with self.context as context:
+            publish_rules(context, read_live(self.realm))
+
+    def examine(self) -> dict[str, State]:
+        """State of each line."""
+        with self.context as context:
+            results = list(examine_guard(context))
+        assert all(result.remedy for result in results if result.state is not State.OK)
+        return {result.id: result.state for result in results}
+
+
+@pytest.fixture
+def guarded(ready_desk: Desk) -> Guarded:
+    """A guard of this release with our rules."""
+    assert isinstance(ready_desk.realm, FakeRealm)
+    keys = read_settings(ready_desk.folder / "quanheng.toml").keys_directory
+    state = install_guard(ready_desk.realm, keys)
+    made = Guarded(ready_desk, ready_desk.realm, state, lambda: NOW)
+    made.publish()
+    return made
+
+
+def test_a_guard_with_our_rules_is_well(guarded: Guarded) -> None:
+    """There, of this release, guarding our realm by the rules that we published last."""
+    assert guarded.examine() == {
+        "guard.version": State.OK,
+        "guard.required": State.OK,
+        "guard.rules": State.OK,
+    }
+
+
+GUARD_FAULTS: dict[str, tuple[dict[str, Any], dict[str, State]]] = {
+    "missing": ({"installed": False}, {"guard": State.WARN}),
+    "old": ({"version": "0.9.9"}, {"guard.version": State.FAIL}),
+    "of no version": ({"version": ""}, {"guard.version": State.FAIL}),
+    "for other realms": ({"required": False}, {"guard.required": State.WARN}),
+    "without rules": ({"rules": None}, {"guard.rules": State.FAIL}),
+    "without rules, for other realms": (
+        {"rules": None, "required": False},
+        {"guard.required": State.WARN, "guard.rules": State.WARN},
+    ),
+    "with another key": ({"public_keys": ()}, {"guard.rules": State.FAIL}),
+    "switched off": (
+        {"break_glass_until": NOW + timedelta(hours=1)},
+        {"guard.break_glass": State.FAIL},
+    ),
+    "switched off once": ({"break_glass_until": NOW - timedelta(hours=1)}, {}),
+}
+
+
+@pytest.mark.parametrize("fault", GUARD_FAULTS)
+def test_a_faulty_guard_is_told(guarded: Guarded, fault: str) -> None:
+    """Each way in which the guard does not veto has a line of its own with what to do."""
+    changes, expected = GUARD_FAULTS[fault]
+    for name, value in changes.items():
+        setattr(guarded.guard, name, value)
+    assert {id_: state for id_, state in guarded.examine().items() if state is not State.OK} == expected
+
+
+def test_rules_that_are_not_our_last_are_told(guarded: Guarded) -> None:
+    """Whether somebody else publishes, or the store was restored."""
+    older = guarded.guard.rules
+    assert older is not None
+    with guarded.context as context:
+        publish_rules(context, read_live(guarded.realm), force=True)
+    guarded.guard.rules, guarded.guard.highest = older, older.sequence
+    guarded.guard.seen = older.payload
+    assert guarded.examine()["guard.rules"] is State.WARN
+
+
+def test_a_missing_key_of_the_rules_is_told(guarded: Guarded) -> None:
+    """Without it the guard gets no rules."""
+    with guarded.context as context:
+        assert _by_id(examine_files(context))["keys.rules"].state is State.OK
+        (context.settings.keys_directory / PRIVATE).unlink()
+        assert _by_id(examine_files(context))["keys.rules"].state is State.WARN

@@ -69,7 +69,9 @@ GROUP = RealmGroup(
     attributes={"quanheng_key": ("k",)},
     roles=frozenset({RoleName("post-operator")}),
 )
-ROLE = RealmRole(name=RoleName("r"), description="说明", composites=frozenset({RoleName("a/b")}))
+ROLE = RealmRole(
+    id=KeycloakId("1"), name=RoleName("r"), description="说明", composites=frozenset({RoleName("a/b")})
+)
 CHANGES = tuple(
     Change(
         kind=ChangeKind.CREATE,

@@ -210,7 +210,7 @@ def make_strangers(world: World) -> dict[KeycloakId, RealmUser]:
             enabled=True,
             name="外来",
             attributes={},
-            groups=frozenset({("其他系统",)}),
+            groups=(("其他系统",),),
             identities=frozenset({FederatedIdentity("wechat", "w", "w")}),
         )
     )

@@ -14,9 +14,11 @@ from quanheng.config import read_settings
 from quanheng.errors import ConfigurationError
 from quanheng.model.change import ChangeKind
 from quanheng.model.finding import FindingKind
-from quanheng.model.person import ProposalKind, ProposalState
+from quanheng.model.person import BasisKind, HoldKind, ProposalKind, ProposalState
+from quanheng.operations.assessing import ObstacleKind
 from quanheng.operations.doctor.holes import HOLES, OLDEST_SUPPORTED, holes_of, release
 from quanheng.operations.initialise import EXAMPLE, write_example
+from quanheng.operations.waivers import WaiverState
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -28,6 +30,10 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
         (FindingKind, labels.FINDINGS),
         (ProposalKind, labels.PROPOSALS),
         (ProposalState, labels.PROPOSAL_STATES),
+        (BasisKind, labels.BASES),
+        (HoldKind, labels.HOLDS),
+        (ObstacleKind, labels.OBSTACLES),
+        (WaiverState, labels.WAIVER_STATES),
     ],
 )
 def test_every_kind_has_a_label(kinds: type, found: dict[object, str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from fixtures.feeds import shanxi
+from fixtures.pack_roles import make_roles
 from fixtures.pure import AS_OF, claim, compare, desire, person, registry
 from quanheng.engine.adopt import adopt_accounts
 from quanheng.engine.apply import FLUSH_STEPS, Outcome, apply_plan
@@ -54,8 +55,7 @@ class Memory:
 def fake() -> FakeRealm:
     """A realm with the roles of the pack."""
     realm = FakeRealm("shanxi", clock=lambda: AS_OF)
-    for post in shanxi().posts.posts:
-        realm.tamper_role(post.role, post.label)
+    make_roles(realm, shanxi())
     return realm
 
 
@@ -130,8 +130,7 @@ def test_batches_and_one_by_one_end_alike(fake: FakeRealm) -> None:
     assert fake.calls["import_users"] == 5
     assert fake.calls["create_user"] == 0
     other = FakeRealm("shanxi", clock=lambda: AS_OF, can_import=False)
-    for post in shanxi().posts.posts:
-        other.tamper_role(post.role, post.label)
+    make_roles(other, shanxi())
     load(other, known())
     assert other.calls["import_users"] == 0
     assert other.calls["create_user"] == 30

@@ -22,15 +22,17 @@ from fixtures.pure import (
     registry,
 )
 from fixtures.world import unit
-from quanheng.engine.desired import BOOTSTRAP, build_desired
+from quanheng.engine.desired import build_desired
 from quanheng.engine.merge import proposal_key
+from quanheng.engine.source_posts import BOOTSTRAP
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import OrgCode, PostId, StaffNo
 from quanheng.model.person import BasisKind, Hold, HoldKind, ProposalKind, ProposalState, Withholding
 from quanheng.model.registry import Founder
 from quanheng.model.staff import OrgKind
+from quanheng.policy.compiling import compile_rules
 from quanheng.policy.pack import Pack
-from quanheng.policy.schema import Exclusion, RulesFile, Selector
+from quanheng.policy.schema import Exclusion, PostsFile, RulesFile, Selector
 from quanheng.policy.units import Units
 
 ONE = person(1)
@@ -201,9 +203,30 @@ def test_exclusions_grant_neither_side() -> None:
     strict = Pack(**{**vars_of(pack), "rules": RulesFile(exclusions=(pair,))})
     known = registry([ONE], [claim(ONE), claim(ONE, "140902000", "handler")])
     assert {basis.post for basis in desired_user(known, ONE).bases} == {"operator", "handler"}
-    desired = build_desired(known, Units(known.units), strict, today=TODAY)
+    desired = build_desired(known, Units(known.units), strict, compile_rules(strict), today=TODAY)
     assert desired.users[ONE.id].bases == ()
     assert [item.violation for item in desired.findings] == [True, True]
+
+
+def test_every_post_of_a_conflict_falls() -> None:
+    """One post against two others of one rule: all three fall away, not only the first pair."""
+    pack = shanxi()
+    rule = Exclusion(
+        id="x-operator-bureau",
+        label="不得兼任",
+        article="S4",
+        scope="person",
+        left=Selector(posts=("operator",)),
+        right=Selector(posts=("handler", "extra")),
+    )
+    handler = pack.post_by_id[PostId("handler")]
+    extra = handler.model_copy(update={"id": "extra", "label": "另一岗位", "aliases": ()})
+    posts = PostsFile(posts=(*pack.posts.posts, extra))
+    strict = Pack(**{**vars_of(pack), "posts": posts, "rules": RulesFile(exclusions=(rule,))})
+    bureau = [claim(ONE, "140902000", post) for post in ("handler", "extra")]
+    known = registry([ONE], [claim(ONE), *bureau])
+    desired = build_desired(known, Units(known.units), strict, compile_rules(strict), today=TODAY)
+    assert desired.users[ONE.id].bases == ()
 
 
 def vars_of(pack: Pack) -> dict[str, object]:

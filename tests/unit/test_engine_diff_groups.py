@@ -21,7 +21,7 @@ from fixtures.scene import (
 from quanheng.engine.trees import KEY
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, OrgCode, RoleName
-from quanheng.model.realm import ObservedRealm, RealmGroup, RealmRole
+from quanheng.model.realm import ObservedRealm, RealmGroup
 
 
 @pytest.fixture
@@ -129,15 +129,29 @@ def test_recoded_unit_keeps_its_groups(scene: Scene) -> None:
     assert {"id org:140921", "id duties:140921", "id duty:140921:operator", "id admins:140921"} <= renamed
 
 
-def test_roles_of_posts(scene: Scene) -> None:
-    """A post's role that is missing or holds others is a violation for the configurator, told once."""
-    handler, operator = RoleName("post-handler"), RoleName("post-operator")
-    roles = {name: role for name, role in scene.realm.roles.items() if name != handler}
-    roles[operator] = RealmRole(name=operator, composites=frozenset({RoleName("x")}))
+OPERATOR, QUERY = RoleName("post-operator"), RoleName("jiujinban/service_query")
+ROLES: dict[str, tuple[RoleName, frozenset[RoleName] | None, str]] = {
+    "post missing": (OPERATOR, None, "角色不存在"),
+    "permission missing": (QUERY, None, "角色不存在"),
+    "post holds more": (OPERATOR, frozenset({QUERY, RoleName("x")}), "含有不应有的角色 x"),
+    "post holds less": (OPERATOR, frozenset(), "缺少应含的角色 jiujinban/"),
+    "permission holds something": (QUERY, frozenset({RoleName("x")}), "含有不应有的角色 x"),
+}
+
+
+@pytest.mark.parametrize(("name", "composites", "said"), ROLES.values(), ids=list(ROLES))
+def test_roles_of_posts(
+    scene: Scene, name: RoleName, composites: frozenset[RoleName] | None, said: str
+) -> None:
+    """A role of a post that is missing or does not hold exactly its permissions is a violation for the
+    configurator, told once; so is a permission that holds anything."""
+    roles = dict(scene.realm.roles)
+    role = roles.pop(name)
+    if composites is not None:
+        roles[name] = replace(role, composites=composites)
     scene.realm = replace(scene.realm, roles=roles)
     difference = scene.compare()
     assert difference.changes == ()
-    assert [(item.kind, item.subject, item.violation) for item in difference.findings] == [
-        (FindingKind.FOREIGN_ROLE, handler, True),
-        (FindingKind.FOREIGN_ROLE, operator, True),
-    ]
+    (found,) = difference.findings
+    assert (found.kind, found.subject, found.violation) == (FindingKind.FOREIGN_ROLE, name, True)
+    assert said in found.detail

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -32,9 +33,14 @@ def scene() -> Scene:
     return Scene(registry([ONE], [claim(ONE)]))
 
 
-def administrators(*people: object, **changed: object) -> Scene:
-    """A county with these people as its approved 系统管理员."""
-    claims = [claim(item, "140902000", "system_admin") for item in people]  # type: ignore[arg-type]
+PROVINCE: Final = "140000000"
+"""Where several may hold the office: a county has one (S8)."""
+PROVINCE_ADMIN: Final = "id admin:14:system_admin"
+
+
+def administrators(*people: object, org: str = "140902000", **changed: object) -> Scene:
+    """An area with these people as its approved 系统管理员."""
+    claims = [claim(item, org, "system_admin") for item in people]  # type: ignore[arg-type]
     known = registry(people, claims)  # type: ignore[arg-type]
     approved = {
         item.key: replace(item, state=ProposalState.APPROVED, decided_by=Username("sx9"))
@@ -63,18 +69,18 @@ def test_intruder_is_not_the_last_administrator(scene: Scene) -> None:
 
 def test_one_of_two_may_go() -> None:
     """While another stays, an administrator may leave."""
-    scene = administrators(ONE, TWO)
+    scene = administrators(ONE, TWO, org=PROVINCE)
     claims = {key: item for key, item in scene.known.claims.items() if item.person != ONE.id}
     difference = compare(replace(scene.known, claims=claims), scene.realm)
-    assert ("revoke", ADMIN) in told(difference)
+    assert ("revoke", PROVINCE_ADMIN) in told(difference)
     assert FindingKind.LAST_ADMINISTRATOR not in {item.kind for item in difference.findings}
 
 
 def test_both_at_once_may_not() -> None:
     """Of two who leave together, one keeps the office, always the same one."""
-    scene = administrators(TWO, ONE)
+    scene = administrators(TWO, ONE, org=PROVINCE)
     difference = compare(replace(scene.known, claims={}), scene.realm)
-    assert [c.subject for c in difference.changes if telling(c) == ADMIN] == [TWO.username]
+    assert [c.subject for c in difference.changes if telling(c) == PROVINCE_ADMIN] == [TWO.username]
 
 
 def test_successor_frees_the_last() -> None:

@@ -35,6 +35,22 @@ def test_taking_comes_before_giving() -> None:
     assert max(ranks[kind] for kind in takes) < min(ranks[kind] for kind in gives)
 
 
+def test_qualifications_come_before_what_requires_them() -> None:
+    """A qualification is given before anybody moves among the administrators or gets a duty."""
+
+    def member(kind: ChangeKind, key: str) -> Change:
+        return Change(kind=kind, subject="sx1", reason="", detail={"key": key})
+
+    wanted = [
+        change(ChangeKind.DISABLE),
+        member(ChangeKind.GRANT, "qual:permanent"),
+        member(ChangeKind.MOVE, "admin:140902:system_admin"),
+        member(ChangeKind.GRANT, "duty:140902:handler"),
+    ]
+    for order in permutations(wanted):
+        assert list(order_changes(order)) == wanted
+
+
 def test_groups_from_the_top_down() -> None:
     """Groups are created by depth, then by name."""
     paths = [["机构", "14", "1409"], ["岗位"], ["机构", "14"], ["机构"]]

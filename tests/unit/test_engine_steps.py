@@ -42,7 +42,7 @@ def made(fake: FakeRealm, subject: str = "card-1") -> KeycloakId:
         enabled=True,
         name="人",
         attributes={},
-        groups=frozenset(),
+        groups=(),
         identities=frozenset({card(subject, "sx1")}),
     )
     return fake.create_user(new)

@@ -13,12 +13,14 @@ from quanheng import __version__
 _FIRST: Final = Group("Setting up", sort_key=1)
 _DAILY: Final = Group("Every day", sort_key=2)
 _PEOPLE: Final = Group("What people decide", sort_key=3)
-_RECORD: Final = Group("Records and health", sort_key=4)
+_ANSWERS: Final = Group("Who may do what", sort_key=4)
+_RECORD: Final = Group("Records and health", sort_key=5)
 
 _COMMANDS: Final[Mapping[Group, tuple[str, ...]]] = {
     _FIRST: ("init", "bootstrap"),
-    _DAILY: ("plan", "apply", "sync", "check", "run"),
-    _PEOPLE: ("proposals", "approve", "reject", "quarantine"),
+    _DAILY: ("plan", "apply", "sync", "check", "watch", "run"),
+    _ANSWERS: ("explain", "predict"),
+    _PEOPLE: ("proposals", "approve", "reject", "waive", "waivers", "quarantine"),
     _RECORD: ("status", "doctor", "backup", "restore"),
 }
 """Name of a command, of its module and of its function."""

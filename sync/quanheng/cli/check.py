@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
 from rich.console import Console
 
 from quanheng.cli.labels import label_of_change
 from quanheng.cli.run_report import change_payload, finding_payload
 from quanheng.cli.run_tables import print_findings
+from quanheng.cli.separation import report_separation
 from quanheng.cli.session import Given
 from quanheng.operations.check import check as check_realm
 
 
-def check(*, session: Given) -> int:
+def check(*, sod: Annotated[bool, Parameter(negative=())] = False, session: Given) -> int:
     """Read Keycloak live and say what is not as it should be. Writes nothing.
 
     Exit 0: what is ours is right; foreign things are only named. 1: something of ours differs.
+
+    Parameters
+    ----------
+    sod
+        Judge separation of duties instead: what everybody effectively holds, whatever gives it. Exit 1 when
+        anybody breaks a rule; posts that nobody fills, and waivers, are only named.
     """
+    if sod:
+        return report_separation(session)
     with session.err.status("逐项读取 Keycloak"):
         found = check_realm(session.context)
     findings = [finding_payload(finding) for finding in found.findings]

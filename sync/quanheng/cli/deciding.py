@@ -75,17 +75,20 @@ def _choose_area(session: Session, area: str, post: str | None, *, yes: bool) ->
     return [item.key for item in found]
 
 
-def authenticate(session: Session, open_with: str | None) -> AuthenticatedPerson:
-    """Have a person log in to the realm in a browser; what was typed there never comes here."""
+def authenticate(session: Session, open_with: str | None, *, role: str = "决定人") -> AuthenticatedPerson:
+    """Have a person log in to the realm in a browser; what was typed there never comes here.
+
+    ``role``: what the person is asked as.
+    """
     keycloak = session.settings.keycloak
     return authenticate_person(
-        keycloak.url, keycloak.realm, _opener(session, open_with), ca_file=keycloak.ca_file
+        keycloak.url, keycloak.realm, _opener(session, open_with, role), ca_file=keycloak.ca_file
     )
 
 
-def _opener(session: Session, open_with: str | None) -> Callable[[str], None]:
+def _opener(session: Session, open_with: str | None, role: str) -> Callable[[str], None]:
     def show(url: str) -> None:
-        session.err.print("请在本机浏览器中打开以下地址，由决定人本人登录：")
+        session.err.print(f"请在本机浏览器中打开以下地址，由{role}本人登录：")
         session.err.print(url, soft_wrap=True)
 
     if open_with is None:

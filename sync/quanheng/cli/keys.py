@@ -13,6 +13,7 @@ from quanheng.cli.session import Given
 from quanheng.errors import ConfigurationError
 from quanheng.identity.files import write_private
 from quanheng.identity.keys import KeyName, generate_keys
+from quanheng.identity.rules_key import make_rules_key
 from quanheng.operations.bootstrap import make_seals
 from quanheng.operations.client_keys import make_client_keys
 from quanheng.operations.keys import list_keys, rotate_key
@@ -24,7 +25,7 @@ def keys_generate(
     clients_only: Annotated[bool, Parameter(negative=())] = False,
     session: Given,
 ) -> None:
-    """Make the three keys, the keys of our two clients, and the two seals for the bootstrap.
+    """Make the three keys, those of our two clients and of the guard's rules, and the bootstrap's two seals.
 
     Each seal is shown once and is for one person: two people take part, and neither can do it alone.
 
@@ -33,7 +34,7 @@ def keys_generate(
     seal_files
         Write the two seals to these new files (0600) instead, for rehearsals.
     clients_only
-        Make only client keys that are missing, for example after a restore.
+        Make only keys of clients and rules that are missing, for example after a restore.
     """
     settings = session.settings
     report: dict[str, Any] = {"keys_directory": str(settings.keys_directory)}
@@ -46,12 +47,18 @@ def keys_generate(
             write_private(file, f"{seal}\n".encode())
         report["seals"] = [str(file) for file in seal_files] if seal_files else list(seals)
     report["client_keys"] = [str(file) for file in make_client_keys(settings)]
+    rules_key = make_rules_key(settings.keys_directory)
+    report["rules_public_key"] = None if rules_key is None else str(rules_key)
 
     def show(out: Console) -> None:
         if seals is not None:
             out.print(f"已生成三把密钥：{settings.keys_directory}。请立即备份：没有密钥，存储无法读取。")
         for file in report["client_keys"]:
             out.print(f"已生成客户端私钥：{file}")
+        if rules_key is not None:
+            out.print(
+                f"已生成规则签名密钥。请把公钥 {rules_key} 交给服务器管理员，设为守卫的 public-key-file。"
+            )
         if seals is not None and seal_files is None:
             out.print("两个封条只显示这一次。请两人各抄一个，分开保管，首次任命管理员时由两人各自输入：")
             out.print(f"  第一人：{seals[0]}\n  第二人：{seals[1]}", style="bold")

@@ -7,7 +7,10 @@ from typing import Final
 
 from quanheng.model.change import ChangeKind
 from quanheng.model.finding import FindingKind
-from quanheng.model.person import ProposalKind, ProposalState
+from quanheng.model.person import BasisKind, HoldKind, ProposalKind, ProposalState
+from quanheng.operations.assessing import ObstacleKind
+from quanheng.operations.waivers import WaiverState
+from quanheng.watch.exposure import ExposureReport
 
 CHANGES: Final[Mapping[ChangeKind, str]] = {
     ChangeKind.GROUP_CREATE: "新建组",
@@ -38,6 +41,9 @@ FINDINGS: Final[Mapping[FindingKind, str]] = {
     FindingKind.OTHER_COUNTY: "跨县任岗",
     FindingKind.NOT_QUALIFIED: "不具备任岗条件",
     FindingKind.EXCLUDED_POSTS: "不相容岗位",
+    FindingKind.CONFLICT: "实际持有不相容权限",
+    FindingKind.SHORTAGE: "岗位缺人",
+    FindingKind.BASIS_SUSPENDED: "授予依据暂停",
     FindingKind.WITHHELD: "管理员已收回",
     FindingKind.AWAITS_APPROVAL: "等待第二人批准",
     FindingKind.ABSENCE_SUSPENDED: "暂不认定离职",
@@ -54,6 +60,7 @@ PROPOSALS: Final[Mapping[ProposalKind, str]] = {
     ProposalKind.DOCUMENT_CHANGED: "证件号码变更",
     ProposalKind.STAFF_NO_MOVED: "人员编号改属他人",
     ProposalKind.UNSAFE_PLAN: "超限计划",
+    ProposalKind.WAIVER: "豁免",
 }
 
 PROPOSAL_STATES: Final[Mapping[ProposalState, str]] = {
@@ -61,6 +68,43 @@ PROPOSAL_STATES: Final[Mapping[ProposalState, str]] = {
     ProposalState.APPROVED: "已批准",
     ProposalState.REJECTED: "已驳回",
     ProposalState.WITHDRAWN: "已撤回",
+}
+
+BASES: Final[Mapping[BasisKind, str]] = {
+    BasisKind.SOURCE: "来源",
+    BasisKind.CONSOLE: "控制台授予",
+    BasisKind.APPLICATION: "申请",
+    BasisKind.WAIVER: "豁免",
+}
+
+HOLDS: Final[Mapping[HoldKind, str]] = {
+    HoldKind.DRAFT: "尚未启用",
+    HoldKind.FROZEN: "冻结",
+    HoldKind.INACTIVE: "长期未登录",
+    HoldKind.ABSENT: "不在岗",
+    HoldKind.LEFT: "离岗",
+    HoldKind.INVESTIGATION: "接受调查",
+    HoldKind.IDENTITY_IN_DOUBT: "身份待核实",
+}
+
+OBSTACLES: Final[Mapping[ObstacleKind, str]] = {
+    ObstacleKind.RULE: "不相容",
+    ObstacleKind.QUALIFICATION: "不具备资格",
+    ObstacleKind.TIER: "级别不符",
+    ObstacleKind.OTHER_COUNTY: "不在本地区",
+    ObstacleKind.NOT_HERE: "本地区不设",
+    ObstacleKind.NOT_OURS: "非实名账号",
+    ObstacleKind.NOT_PLACED: "无任职机构",
+    ObstacleKind.LEFT: "已离岗",
+}
+
+WAIVER_STATES: Final[Mapping[WaiverState, str]] = {
+    WaiverState.OPEN: "待批准",
+    WaiverState.IN_FORCE: "有效",
+    WaiverState.REJECTED: "已驳回",
+    WaiverState.ENDED: "已到期",
+    WaiverState.LAPSED: "逾期未批准",
+    WaiverState.VOID: "规则已不可豁免",
 }
 
 SAFETY: Final[Mapping[str, str]] = {
@@ -79,3 +123,14 @@ SAFETY: Final[Mapping[str, str]] = {
 def label_of_change(kind: str) -> str:
     """The label of a kind of change given as text."""
     return CHANGES.get(ChangeKind(kind), kind)
+
+
+def describe_exposure(found: ExposureReport) -> str:
+    """How long things were held without right, in a line."""
+    if found.longest_seconds is None:
+        return "无" if not found.open else f"{found.open} 次尚未收回"
+    still = f"，{found.open} 次尚未收回" if found.open else ""
+    return (
+        f"{found.ended} 次：中位 {found.median_seconds:.1f} 秒，95% 在 {found.p95_seconds or 0:.1f} 秒以内，"
+        f"最长 {found.longest_seconds:.1f} 秒{still}"
+    )

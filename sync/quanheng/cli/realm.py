@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,6 +77,8 @@ def realm_apply(
         "mended": [_payload(gap) for gap in done.mended],
         "configurator_open": done.configurator_open,
         "password_form": options.password_form,
+        "rules": None if done.published is None else asdict(done.published),
+        "rules_refused": done.rules_refused or None,
     }
 
     def show(out: Console) -> None:
@@ -87,6 +89,10 @@ def realm_apply(
             out.print(f"…… 另有 {len(ours) - 20} 项")
         _show_foreign(out, done.mended)
         out.print(f"域 {context.realm_name} 的配置已符合要求（改动 {len(ours)} 项）。", style="green")
+        if done.published is not None:
+            out.print(f"守卫已启用规则第 {done.published.sequence} 期。")
+        if done.rules_refused:
+            out.print(f"守卫没有接受规则：{done.rules_refused}。请运行 quanheng doctor。", style="bold red")
         if options.password_form:
             out.print("注意：已启用口令登录，仅限演示和测试。", style="bold yellow")
         if done.configurator_open:

@@ -23,7 +23,14 @@ def run(*, session: Given) -> int:
     # 'schedule' knows only the zone of the process. POSIX form: eight hours east, no zone files needed.
     os.environ["TZ"] = "CST-8"
     time.tzset()
-    daemon = Daemon(session.new_context, session.settings.schedule, session.surroundings.clock)
+    settings = session.settings
+    daemon = Daemon(
+        session.new_context,
+        settings.schedule,
+        session.surroundings.clock,
+        watch=settings.watch,
+        notify=settings.notify,
+    )
     # Blocked before the thread starts, which inherits it: signals are taken here and nowhere else.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     worker = threading.Thread(target=daemon.run, name="daemon")

@@ -7,7 +7,7 @@ one transaction, so that after ``kill -9`` a step either counts as done, once, o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +18,8 @@ from quanheng.engine.plan import Plan
 from quanheng.engine.steps import Result, Step, World, run_creations, run_group_step, run_user_step
 from quanheng.keycloak.port import Realm, RealmRefusedError
 from quanheng.model.change import ChangeKind
-from quanheng.model.realm import ObservedRealm
+from quanheng.model.ids import KeycloakId
+from quanheng.model.realm import ObservedRealm, RealmGroup
 
 _GIVES: Final = frozenset({ChangeKind.MOVE, ChangeKind.GRANT, ChangeKind.ENABLE})
 FLUSH_STEPS: Final = 200
@@ -60,8 +61,11 @@ def apply_plan(
     batch_size: int,
     skip: frozenset[int] = frozenset(),
     progress: Progress | None = None,
+    after_structure: Callable[[Mapping[KeycloakId, RealmGroup]], object] | None = None,
 ) -> Outcome:
     """Carry out ``plan`` on ``realm``, which holds ``observed``. ``skip``: steps that are done already.
+
+    ``after_structure`` is called once with all groups when groups were made, before anybody joins them.
 
     Raises :class:`UnreachableError` when Keycloak is gone; what was done until then is recorded.
     """
@@ -70,6 +74,8 @@ def apply_plan(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         for kind, group in groupby(steps, key=lambda step: step[1].kind):
             run.phase(pool, kind, list(group))
+            if kind is ChangeKind.GROUP_CREATE and after_structure is not None:
+                after_structure(run.world.groups)
     return Outcome(done=dict(run.done), refused=tuple(run.refused))
 
 

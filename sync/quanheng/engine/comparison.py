@@ -27,6 +27,8 @@ class Comparison:
     default_role: RoleName
     roots: frozenset[str]
     recoded: Mapping[OrgCode, OrgCode]
+    composites: Mapping[RoleName, frozenset[RoleName]] = field(default_factory=dict)
+    """What each role of a post should contain."""
     changes: list[Change] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     ids: dict[str, KeycloakId] = field(default_factory=dict)
@@ -37,6 +39,20 @@ class Comparison:
     """Desired path → key."""
     path_ids: Mapping[GroupPath, KeycloakId] = field(default_factory=dict)
     """Path of each group that exists → its id."""
+
+    _powers: dict[RoleName, bool] = field(default_factory=dict)
+
+    def gives_power(self, role: RoleName) -> bool:
+        """Whether a role is a duty's, or contains one. Never the default role: what entered that is taken
+        out of it, not out of everybody."""
+        if role == self.default_role:
+            return False
+        if role not in self._powers:
+            self._powers[role] = False  # a composite may contain itself
+            known = self.observed.roles.get(role)
+            inner = known.composites if known is not None else frozenset[RoleName]()
+            self._powers[role] = role in self.desired.duties or any(map(self.gives_power, inner))
+        return self._powers[role]
 
     def add(
         self,

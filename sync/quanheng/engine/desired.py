@@ -1,38 +1,41 @@
-"""What Keycloak should hold, from the registry and the pack. Pure.
+"""What Keycloak should hold, from the registry and the packs. Pure.
 
-Decisions 2–6, 10 and 11: duties follow from bases, holds disable, organisations and posts become
-groups, and whatever is in doubt grants nothing and is reported.
+Duties follow from bases (:mod:`~quanheng.engine.grants`), holds disable
+(:mod:`~quanheng.engine.holds`), organisations and posts become groups
+(:mod:`~quanheng.engine.trees`), and whatever is in doubt grants nothing and is reported.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final
+from typing import Final, TypeVar
 
-from quanheng.engine.calendar import add_months
-from quanheng.engine.merge import proposal_key
+from quanheng.engine.deciding import Deciding, Granted, Placed
+from quanheng.engine.grants import decide_grants
+from quanheng.engine.holds import holds_of, is_over
+from quanheng.engine.limits import is_limited, keep_to_maxima
 from quanheng.engine.trees import Trees
+from quanheng.engine.waivers import waivers_in_force
 from quanheng.model.finding import Finding, FindingKind
-from quanheng.model.ids import GroupPath, OrgCode, PersonId, PostId, RoleName, SourceId
+from quanheng.model.ids import GroupPath, PersonId, RoleName
 from quanheng.model.person import (
     Basis,
-    BasisKind,
     Claim,
+    GrantedBasis,
     Hold,
-    HoldKind,
     PersonRecord,
     Proposal,
     ProposalKind,
     ProposalState,
+    Withholding,
 )
 from quanheng.model.realm import Attributes, FederatedIdentity
 from quanheng.model.registry import Registry
-from quanheng.model.staff import OrgUnit
 from quanheng.policy.pack import Pack
-from quanheng.policy.schema import Post
+from quanheng.policy.rules import CompiledRules
 from quanheng.policy.units import Units
 
 CARD_PROVIDER: Final = "social-card"
@@ -40,9 +43,6 @@ CARD_PROVIDER: Final = "social-card"
 
 OWN_ATTRIBUTES: Final = frozenset({"person_id", "staff_no", "org_code"})
 """Attributes of a user that we write; any other (a chosen language) is Keycloak's or somebody else's."""
-
-BOOTSTRAP: Final = "bootstrap"
-"""Who proposes, and approves, the administrators that the two-person bootstrap named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class DesiredUser:
     home: GroupPath | None
     """Organisation (or administrators') group; None when no source says: it stays where it is."""
     groups: frozenset[GroupPath]
-    """Duties and qualifications."""
+    """Duties, qualifications, and offices beside the one that is the home."""
     identity: FederatedIdentity
     holds: tuple[Hold, ...]
     bases: tuple[Basis, ...]
@@ -83,284 +83,172 @@ class Desired:
     groups: Mapping[str, DesiredGroup]
     """By key, parents before children."""
     users: Mapping[PersonId, DesiredUser]
+    duties: frozenset[RoleName]
+    """Roles that are powers: nobody holds one but through the groups above."""
+    limited: bool
+    """Whether anybody here holds a post of which a county may have only so many: then all people count."""
     proposals: tuple[Proposal, ...]
     """Proposals about posts in the state they have now; those that no row makes any more are withdrawn."""
     findings: tuple[Finding, ...]
 
 
-@dataclass
-class _Work:
-    pack: Pack
-    units: Units
-    trees: Trees
-    registry: Registry
-    today: date
-    findings: list[Finding] = field(default_factory=list)
-    proposals: dict[str, Proposal] = field(default_factory=dict)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredPeople:
+    """The people's part of :class:`Desired`."""
 
-    def find(self, kind: FindingKind, person: PersonRecord, detail: str, *, violation: bool = False) -> None:
-        self.findings.append(
-            Finding(kind=kind, subject=str(person.username), detail=detail, violation=violation)
-        )
+    users: Mapping[PersonId, DesiredUser]
+    limited: bool
+    proposals: tuple[Proposal, ...]
+    findings: tuple[Finding, ...]
 
 
-def build_desired(registry: Registry, units: Units, pack: Pack, *, today: date) -> Desired:
-    """Everything Keycloak should hold on the day ``today`` (in China)."""
+def build_desired(
+    registry: Registry, units: Units, pack: Pack, rules: CompiledRules, *, today: date
+) -> Desired:
+    """Everything Keycloak should hold on the day ``today`` (in China), of the people in ``registry``."""
     trees = Trees(pack, units)
-    work = _Work(pack=pack, units=units, trees=trees, registry=registry, today=today)
-    claims: dict[PersonId, list[Claim]] = defaultdict(list)
-    for claim in registry.claims.values():
-        claims[claim.person].append(claim)
-    holds: dict[PersonId, list[Hold]] = defaultdict(list)
-    for hold in registry.holds:
-        holds[hold.person].append(hold)
-    withheld = {(item.person, item.post, item.area) for item in registry.withholdings}
-    order = {source: rank for rank, source in enumerate(registry.sources)}
-    users = {
-        person.id: _build_user(
+    people = build_people(registry, units, pack, rules, trees, today=today)
+    return Desired(
+        groups={group.key: DesiredGroup(**group.fields) for group in trees.nodes()},
+        users=people.users,
+        duties=frozenset(rules.duties),
+        limited=people.limited,
+        proposals=people.proposals,
+        findings=people.findings,
+    )
+
+
+def build_people(
+    registry: Registry, units: Units, pack: Pack, rules: CompiledRules, trees: Trees, *, today: date
+) -> DesiredPeople:
+    """The accounts of the people in ``registry``, who may be a few."""
+    work = Deciding(
+        pack=pack,
+        rules=rules,
+        units=units,
+        trees=trees,
+        registry=registry,
+        today=today,
+        waivers=waivers_in_force(registry, today=today),
+    )
+    said = _Said.of(registry)
+    states = {person.id: _state_of(work, person, said) for person in registry.persons.values()}
+    grants = {
+        person: decide_grants(
             work,
-            person,
-            sorted(
-                claims[person.id],
-                key=lambda c: (order.get(c.source, 99), str(c.post_start), c.org, str(c.post)),
-            ),
-            holds[person.id],
-            withheld,
+            registry.persons[person],
+            state.placed,
+            state.holds,
+            said.bases.get(person, ()),
+            said.withholdings.get(person, ()),
         )
-        for person in registry.persons.values()
+        for person, state in states.items()
+    }
+    keep_to_maxima(work, grants)
+    users = {
+        person: _build_user(work, registry.persons[person], state, grants[person])
+        for person, state in states.items()
     }
     for key, proposal in registry.proposals.items():
         over = proposal.kind is ProposalKind.GUARDED_POST and key not in work.proposals
         if over and proposal.state in (ProposalState.OPEN, ProposalState.APPROVED):
             work.proposals[key] = replace(proposal, state=ProposalState.WITHDRAWN)
-    return Desired(
-        groups={group.key: DesiredGroup(**group.fields) for group in trees.nodes()},
+    return DesiredPeople(
         users=users,
+        limited=any(is_limited(rules, item) for granted in grants.values() for item in granted),
         proposals=tuple(work.proposals.values()),
         findings=tuple(work.findings),
     )
 
 
-def _build_user(
-    work: _Work,
-    person: PersonRecord,
-    claims: Sequence[Claim],
-    stored: Sequence[Hold],
-    withheld: set[tuple[PersonId, PostId, OrgCode]],
-) -> DesiredUser:
-    holds = _holds(work, person, claims, stored)
-    active = [claim for claim in claims if not _ended(work, claim)]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What is known of each person."""
+
+    claims: Mapping[PersonId, Sequence[Claim]]
+    holds: Mapping[PersonId, Sequence[Hold]]
+    bases: Mapping[PersonId, Sequence[GrantedBasis]]
+    withholdings: Mapping[PersonId, Sequence[Withholding]]
+
+    @classmethod
+    def of(cls, registry: Registry) -> _Said:
+        """Everything in the registry, by person; claims in the order of the sources."""
+        rank = {source: place for place, source in enumerate(registry.sources)}
+        claims = sorted(
+            registry.claims.values(),
+            key=lambda c: (rank.get(c.source, 99), str(c.post_start), c.org, str(c.post)),
+        )
+        return cls(
+            claims=_by_person(claims, lambda item: item.person),
+            holds=_by_person(registry.holds, lambda item: item.person),
+            bases=_by_person(registry.bases, lambda item: item.person),
+            withholdings=_by_person(registry.withholdings, lambda item: item.person),
+        )
+
+
+def _by_person(items: Iterable[_T], person: Callable[[_T], PersonId]) -> Mapping[PersonId, Sequence[_T]]:
+    found: dict[PersonId, list[_T]] = defaultdict(list)
+    for item in items:
+        found[person(item)].append(item)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What the sources say of a person now."""
+
+    claims: Sequence[Claim]
+    active: Sequence[Claim]
+    placed: list[Placed]
+    holds: Sequence[Hold]
+
+
+def _state_of(work: Deciding, person: PersonRecord, said: _Said) -> _State:
+    claims = said.claims.get(person.id, ())
+    active = [claim for claim in claims if not is_over(claim, work.pack, today=work.today)]
     placed = [(claim, unit) for claim in active if (unit := work.units.resolve(claim.org)) is not None]
     if active and not placed:
         work.find(
             FindingKind.UNKNOWN_UNIT, person, f"机构编码 {active[0].org} 已不存在，请在机构变更文件中登记去向"
         )
-    granted = _granted(work, person, placed)
-    posts = {post.id for _, _, post in granted}
-    granted = [
-        item
+    holds = holds_of(person, claims, said.holds.get(person.id, ()), work.pack, today=work.today)
+    return _State(claims=claims, active=active, placed=placed, holds=holds)
+
+
+def _build_user(
+    work: Deciding, person: PersonRecord, state: _State, granted: Sequence[Granted]
+) -> DesiredUser:
+    offices = [
+        work.trees.administrator_path(item.area, item.post)
         for item in granted
-        if not _excluded(work, person, item[2], posts) and not _is_withheld(work, person, item, withheld)
+        if item.post.kind == "administrator"
     ]
-    home = _home(work, placed, granted)
-    groups = {work.trees.duty_path(area, post) for _, area, post in granted if post.kind == "duty"}
+    groups = {work.trees.duty_path(item.area, item.post) for item in granted if item.post.kind == "duty"}
+    groups |= {*offices[1:]}
     groups |= {
         work.trees.qualification_path(item.id)
         for item in work.pack.qualifications.qualifications
-        if any(claim.employment in item.employments for claim, _ in placed)
+        if any(claim.employment in item.employments for claim, _ in state.placed)
     }
-    first = placed[0][1].code if placed else None
     attributes = {"person_id": (str(person.id),), "staff_no": (str(person.staff_no),)}
-    if first is not None:
-        attributes["org_code"] = (str(first),)
+    if state.placed:
+        attributes["org_code"] = (str(state.placed[0][1].code),)
     return DesiredUser(
         person=person,
-        enabled=not holds,
+        enabled=not state.holds,
         attributes=attributes,
-        home=home,
+        home=offices[0] if offices else _home(work, state.placed),
         groups=frozenset(groups),
         identity=FederatedIdentity(CARD_PROVIDER, person.subject, str(person.username)),
-        holds=tuple(holds),
-        bases=tuple(
-            Basis(
-                person=person.id,
-                post=PostId(post.id),
-                area=area.code,
-                kind=BasisKind.SOURCE,
-                origin=str(claim.origin),
-                article=post.article,
-                since=claim.post_start,
-            )
-            for claim, area, post in granted
-        ),
-        origin=str(claims[0].origin) if claims else "",
-        create=bool(active),
+        holds=tuple(state.holds),
+        bases=tuple(item.basis for item in granted),
+        origin=str(state.claims[0].origin) if state.claims else "",
+        create=bool(state.active),
     )
 
 
-def _ended(work: _Work, claim: Claim) -> bool:
-    status = work.pack.status_by_id[claim.status]
-    return status.ends_post and (claim.status_from is None or claim.status_from <= work.today)
-
-
-def _holds(work: _Work, person: PersonRecord, claims: Sequence[Claim], stored: Sequence[Hold]) -> list[Hold]:
-    """Holds of a person: those stored, those that a row says, and having left. Stricter source wins."""
-    holds = list(stored)
-    by_source: dict[SourceId, list[Claim]] = defaultdict(list)
-    for claim in claims:
-        by_source[claim.source].append(claim)
-        status = work.pack.status_by_id[claim.status]
-        if status.hold is not None and not status.ends_post and _applies(work, claim, status.from_months):
-            holds.append(_hold(work, person, status.hold, status.label, claim))
-    for rows in by_source.values():
-        if all(_ended(work, claim) for claim in rows):
-            label = work.pack.status_by_id[rows[0].status].label
-            holds.append(_hold(work, person, HoldKind.LEFT, label, rows[0]))
-            break
-    if not claims:
-        holds.append(
-            Hold(
-                person=person.id,
-                kind=HoldKind.LEFT,
-                since=work.today,
-                reason="完整名册中已无此人",
-                origin="absence",
-            )
-        )
-    return holds
-
-
-def _hold(work: _Work, person: PersonRecord, kind: HoldKind, label: str, claim: Claim) -> Hold:
-    since = claim.status_from or work.today
-    return Hold(person=person.id, kind=kind, since=since, reason=label, origin=str(claim.origin))
-
-
-def _applies(work: _Work, claim: Claim, from_months: int) -> bool:
-    if claim.status_from is not None and claim.status_from > work.today:
-        return False
-    if claim.status_to is not None and claim.status_to < work.today:
-        return False
-    if from_months == 0 or claim.status_to is None or claim.status_from is None:
-        return True
-    return claim.status_to >= add_months(claim.status_from, from_months)
-
-
-def _granted(
-    work: _Work, person: PersonRecord, placed: Sequence[tuple[Claim, OrgUnit]]
-) -> list[tuple[Claim, OrgUnit, Post]]:
-    """Posts that the sources give: in one area, agreed on, qualified for, and approved where needed."""
-    posted = [(claim, unit) for claim, unit in placed if claim.post is not None]
-    by_source: dict[SourceId, set[tuple[OrgCode, PostId | None]]] = defaultdict(set)
-    for claim, unit in posted:
-        by_source[claim.source].add((unit.code, claim.post))
-    if len({frozenset(posts) for posts in by_source.values()}) > 1:
-        work.find(
-            FindingKind.SOURCES_DISAGREE, person, f"各来源报送的岗位不一致：{'、'.join(by_source)}；均不授予"
-        )
-        return []
-    areas = {area.code: area for _, unit in placed if (area := work.units.area(unit)) is not None}
-    if len(areas) > 1:
-        work.find(
-            FindingKind.OTHER_COUNTY, person, f"同时在 {'、'.join(sorted(areas))} 任职；均不授予，请核实"
-        )
-        return []
-    if not areas:
-        return []
-    area = next(iter(areas.values()))
-    granted: dict[PostId, tuple[Claim, OrgUnit, Post]] = {}
-    for claim, unit in posted:
-        post = work.pack.post_by_id.get(claim.post) if claim.post else None
-        if post is None or claim.post in granted or work.units.tier(unit) not in post.tiers:
-            continue
-        if not _qualified(work, person, claim, post):
-            continue
-        if post.approval == "second_person" and not _approved(work, person, claim, area, post):
-            continue
-        granted[PostId(post.id)] = (claim, area, post)
-    return list(granted.values())
-
-
-def _qualified(work: _Work, person: PersonRecord, claim: Claim, post: Post) -> bool:
-    for item in work.pack.qualifications.qualifications:
-        if item.id in post.requires and claim.employment not in item.employments:
-            work.find(
-                FindingKind.NOT_QUALIFIED, person, f"{post.label} 须由{item.label}人员担任（{post.article}）"
-            )
-            return False
-    return True
-
-
-def _approved(work: _Work, person: PersonRecord, claim: Claim, area: OrgUnit, post: Post) -> bool:
-    key = proposal_key(ProposalKind.GUARDED_POST, person.id, post.id, area.code)
-    known = work.registry.proposals.get(key)
-    founded = known is None and _founded(work, person, area, post)
-    if known is None or known.state is ProposalState.WITHDRAWN:
-        known = Proposal(
-            key=key,
-            kind=ProposalKind.GUARDED_POST,
-            subject=str(person.staff_no),
-            summary=f"{area.name} {post.label}：{person.name}（人员编号 {person.staff_no}）",
-            area=area.code,
-            post=PostId(post.id),
-            origin=str(claim.origin),
-            proposer=BOOTSTRAP if founded else f"source:{claim.source}",
-            state=ProposalState.APPROVED if founded else ProposalState.OPEN,
-        )
-    work.proposals[key] = known
-    if known.state is ProposalState.APPROVED:
-        return True
-    work.find(FindingKind.AWAITS_APPROVAL, person, f"{area.name} {post.label} 待第二人批准")
-    return False
-
-
-def _founded(work: _Work, person: PersonRecord, area: OrgUnit, post: Post) -> bool:
-    """Whether the bootstrap names this person, and has not made anybody of it yet.
-
-    It names a staff number, which may be issued again: it counts once, for the first who comes with it.
-    """
-    seat = (post.id, area.code)
-    return any(
-        item.staff_no == person.staff_no and (item.post, item.area) == seat for item in work.registry.founders
-    ) and not any(
-        item.proposer == BOOTSTRAP and (item.post, item.area) == seat
-        for item in (*work.registry.proposals.values(), *work.proposals.values())
-    )
-
-
-def _excluded(work: _Work, person: PersonRecord, post: Post, posts: Iterable[str]) -> bool:
-    held = set(posts)
-    for rule in work.pack.rules.exclusions:
-        for mine, others in ((rule.left.posts, rule.right.posts), (rule.right.posts, rule.left.posts)):
-            if post.id in mine and held & set(others):
-                work.find(
-                    FindingKind.EXCLUDED_POSTS,
-                    person,
-                    f"{rule.label}（{rule.article}）：{post.label} 不授予",
-                    violation=True,
-                )
-                return True
-    return False
-
-
-def _is_withheld(
-    work: _Work,
-    person: PersonRecord,
-    item: tuple[Claim, OrgUnit, Post],
-    withheld: set[tuple[PersonId, PostId, OrgCode]],
-) -> bool:
-    _, area, post = item
-    if (person.id, PostId(post.id), area.code) not in withheld:
-        return False
-    work.find(FindingKind.WITHHELD, person, f"{area.name} {post.label} 已被管理员收回")
-    return True
-
-
-def _home(
-    work: _Work,
-    placed: Sequence[tuple[Claim, OrgUnit]],
-    granted: Sequence[tuple[Claim, OrgUnit, Post]],
-) -> GroupPath | None:
-    for _, area, post in granted:
-        if post.kind == "administrator":
-            return work.trees.administrator_path(area, post)
+def _home(work: Deciding, placed: Sequence[Placed]) -> GroupPath | None:
     return work.trees.home_path(placed[0][1]) if placed else None

@@ -38,9 +38,13 @@ def build_difference(
     *,
     default_role: RoleName,
     roots: Iterable[str],
+    composites: Mapping[RoleName, frozenset[RoleName]],
     recoded: Mapping[OrgCode, OrgCode] | None = None,
 ) -> Difference:
-    """Compare. ``registry`` already knows which users are ours (:func:`adopt_accounts`)."""
+    """Compare. ``registry`` already knows which users are ours (:func:`adopt_accounts`).
+
+    ``composites``: what each role of a post contains (:attr:`CompiledRules.composites`).
+    """
     work = Comparison(
         desired=desired,
         observed=observed,
@@ -48,6 +52,7 @@ def build_difference(
         default_role=default_role,
         roots=_roots(roots, observed),
         recoded=recoded or {},
+        composites=composites,
         by_path={group.path: group.key for group in desired.groups.values()},
         path_ids={group.path: group.id for group in observed.groups.values()},
     )

@@ -13,7 +13,7 @@ from quanheng.model.realm import RealmUser
 def diff_foreign_user(work: Comparison, have: RealmUser) -> None:
     """Report a user that is not ours; take it out of our groups, which are ours."""
     groups = [(group, work.keys[group]) for group in sorted(have.groups) if group in work.keys]
-    roles = {role for group in work.desired.groups.values() for role in group.roles} & have.roles
+    roles = {role for role in have.roles if work.gives_power(role)}
     if not have.service_account:
         work.find(FindingKind.FOREIGN_USER, str(have.username), "不是由 quanheng 建立的账号，未作处理")
     for group, key in groups:

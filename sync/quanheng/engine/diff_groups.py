@@ -80,15 +80,34 @@ def diff_groups(work: Comparison) -> None:
         else:
             _diff_group(work, want, have)
     for group in work.observed.groups.values():
+        known = work.keys.get(group.id)
+        if known is None:
+            _take_powers(work, group)
         if group.path[0] not in work.roots:
             continue
-        known = work.keys.get(group.id)
         if known is None:
             carries = bool(group.roles)
             detail = "不是由 quanheng 建立的组，未作处理" + ("；它带有角色" if carries else "")
             work.find(FindingKind.FOREIGN_GROUP, join(group.path), detail, violation=carries)
         elif known not in work.desired.groups:
             _retire(work, known, group)
+
+
+def _take_powers(work: Comparison, group: RealmGroup) -> None:
+    """Take duties out of a group that is not ours: whoever is in it would hold them."""
+    if powers := {role for role in group.roles if work.gives_power(role)}:
+        work.find(
+            FindingKind.FOREIGN_GROUP,
+            join(group.path),
+            f"外来组带有岗位角色 {'、'.join(sorted(powers))}",
+            violation=True,
+        )
+        work.add(
+            ChangeKind.GROUP_ROLE_REMOVE,
+            join(group.path),
+            "外来组不得带有岗位角色",
+            detail={"id": group.id, "roles": names(powers)},
+        )
 
 
 def _diff_group(work: Comparison, want: DesiredGroup, have: RealmGroup) -> None:
@@ -156,20 +175,19 @@ def _retire(work: Comparison, key: str, group: RealmGroup) -> None:
 
 
 def diff_roles(work: Comparison) -> None:
-    """Report roles of posts that are missing or carry others: only the configurator may mend them."""
-    for name in sorted({name for group in work.desired.groups.values() for name in group.roles}):
+    """Report roles of posts that are missing or do not contain exactly their permissions, and permissions
+    that contain anything: only the configurator, or the guard, may mend them."""
+    carried = {name for group in work.desired.groups.values() for name in group.roles}
+    wanted = {name: work.composites.get(name, frozenset()) for name in carried | work.composites.keys()}
+    wanted |= {part: frozenset() for parts in work.composites.values() for part in parts}
+    for name, parts in sorted(wanted.items()):
         role = work.observed.roles.get(name)
         if role is None:
-            work.find(
-                FindingKind.FOREIGN_ROLE,
-                str(name),
-                "岗位角色不存在：请运行 quanheng realm apply",
-                violation=True,
-            )
-        elif role.composites:
-            work.find(
-                FindingKind.FOREIGN_ROLE,
-                str(name),
-                f"岗位角色含有其他角色 {'、'.join(sorted(role.composites))}：请运行 quanheng realm apply",
-                violation=True,
-            )
+            what = "角色不存在"
+        elif surplus := role.composites - parts:
+            what = f"角色含有不应有的角色 {'、'.join(sorted(surplus))}"
+        elif lacking := parts - role.composites:
+            what = f"角色缺少应含的角色 {'、'.join(sorted(lacking))}"
+        else:
+            continue
+        work.find(FindingKind.FOREIGN_ROLE, str(name), f"{what}：请运行 quanheng realm apply", violation=True)

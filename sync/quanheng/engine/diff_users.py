@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from quanheng.engine.comparison import Comparison, join, names, plain
 from quanheng.engine.desired import DesiredUser
+from quanheng.engine.trees import join_rank
 from quanheng.model.change import ChangeKind, Json
 from quanheng.model.ids import KeycloakId, PersonId
 from quanheng.model.realm import RealmUser
@@ -15,6 +16,7 @@ def create_user(work: Comparison, want: DesiredUser) -> None:
     """An account for somebody who has none, whole: with groups, duties and card."""
     person = want.person
     groups = want.groups | ({want.home} if want.home is not None else set())
+    joined = sorted(groups, key=lambda path: (join_rank(work.by_path[path]), path))
     work.add(
         ChangeKind.CREATE,
         str(person.username),
@@ -25,7 +27,7 @@ def create_user(work: Comparison, want: DesiredUser) -> None:
         detail={
             "enabled": want.enabled,
             "attributes": plain(want.attributes),
-            "groups": [list(path) for path in sorted(groups)],
+            "groups": [list(path) for path in joined],
             "holds": [hold.kind for hold in want.holds],
         },
         private={"name": person.name, "subject": person.subject},
@@ -112,14 +114,14 @@ def _diff_memberships(work: Comparison, want: DesiredUser, have: RealmUser) -> N
                 "不应属于此组",
                 {"id": have.id, "group": group, "path": join(path)},
             )
-        elif key.startswith(("org:", "admin:")):
+        elif key.startswith(("org:", "admin:")) and key not in wanted:
             homes[key] = group
         else:
             held[key] = group
     for key, group in held.items():
         if key not in wanted:
             _revoke(work, want, have, key, group)
-    for key in sorted(wanted - set(held)):
+    for key in sorted(wanted - set(held), key=lambda key: (join_rank(key), key)):
         _user_change(work, ChangeKind.GRANT, want, "来源中的岗位或资格", _membership(work, have, key))
     surplus = {key: group for key, group in homes.items() if key != home}
     if home is None:

@@ -30,7 +30,7 @@ def keep_last_administrators(work: Comparison) -> None:
             if change.detail["id"] in members[target]:
                 leaving[target].append(change)
         elif isinstance(target, str) and target.startswith("admin:"):
-            if change.kind is ChangeKind.MOVE:
+            if change.kind in (ChangeKind.MOVE, ChangeKind.GRANT):
                 members[target].add(KeycloakId(str(change.detail["id"])))
         elif change.kind is ChangeKind.CREATE:
             for path in _created_groups(change):

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quanheng.engine.desired import BOOTSTRAP
-from quanheng.engine.merge import proposal_key
+from quanheng.engine.source_posts import BOOTSTRAP, guarded_post_key
 from quanheng.model.ids import OrgCode, PersonId, PostId
-from quanheng.model.person import Proposal, ProposalKind, ProposalState
+from quanheng.model.person import Proposal, ProposalState
 
 
 def was_given_office(
@@ -20,7 +19,7 @@ def was_given_office(
 
     True also after the sources have ended it: the last administrator stays until there is another.
     """
-    found = proposals.get(proposal_key(ProposalKind.GUARDED_POST, person, post, area))
+    found = proposals.get(guarded_post_key(person, post, area))
     if found is None or found.state is ProposalState.REJECTED:
         return False
     return found.decided_by is not None or found.proposer == BOOTSTRAP

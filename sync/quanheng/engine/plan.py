@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from quanheng.engine.safety import Excess
+from quanheng.engine.trees import join_rank
 from quanheng.model.change import ORDER, Change, ChangeKind
 from quanheng.model.finding import Finding
 from quanheng.model.registry import RegistryDelta
@@ -58,8 +59,18 @@ class Plan:
 
 
 def order_changes(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Revokes, moves and disables before creates and grants; groups from the root down. Stable."""
-    return tuple(sorted(changes, key=lambda change: (ORDER[change.kind], _depth(change), change.subject)))
+    """Revokes, moves and disables before creates and grants; groups from the root down. Stable.
+
+    Qualifications, which give nothing by themselves, come before moves: into an administrators' group
+    nobody moves without.
+    """
+    return tuple(sorted(changes, key=lambda change: (_rank(change), _depth(change), change.subject)))
+
+
+def _rank(change: Change) -> float:
+    if change.kind is ChangeKind.GRANT and join_rank(str(change.detail.get("key", ""))) == 0:
+        return ORDER[ChangeKind.MOVE] - 0.5
+    return ORDER[change.kind]
 
 
 def _depth(change: Change) -> int:
@@ -68,10 +79,16 @@ def _depth(change: Change) -> int:
 
 
 def digest_of(
-    realm: str, base_revision: int, changes: Sequence[Change], declarations: Sequence[Declaration]
+    realm: str,
+    base_revision: int,
+    changes: Sequence[Change],
+    declarations: Sequence[Declaration],
+    *,
+    once: str = "",
 ) -> str:
     """SHA-256 over what would be done. Random identities are left out, so the same plan made twice is
-    the same plan: an approval given to it stands."""
+    the same plan: an approval given to it stands. ``once`` makes it differ from any other: a repair may have
+    to be done again and again."""
     canonical = {
         "realm": realm,
         "base": base_revision,
@@ -80,6 +97,7 @@ def digest_of(
             [change.kind, change.subject, change.reason, _stable(change.detail), _stable(change.private)]
             for change in changes
         ],
+        **({"once": once} if once else {}),
     }
     text = json.dumps(canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

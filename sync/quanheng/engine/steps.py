@@ -190,7 +190,7 @@ def _new_user(provider: str, change: Change) -> NewUser:
         enabled=bool(change.detail["enabled"]),
         name=str(change.private["name"]),
         attributes=attributes_of(change.detail["attributes"]),
-        groups=frozenset(texts(path) for path in groups) if isinstance(groups, list) else frozenset(),
+        groups=tuple(texts(path) for path in groups) if isinstance(groups, list) else (),
         identities=frozenset({_identity(provider, change)}),
     )
 

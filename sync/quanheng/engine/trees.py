@@ -22,6 +22,8 @@ from quanheng.policy.units import Units
 KEY: Final = "quanheng_key"
 """Group attribute that says what a group is, so that a renamed group is still known."""
 
+_JOINED: Final = ("qual", "org")
+
 _AREA_TIERS: Final = {
     OrgKind.PROVINCE: frozenset({Tier.PROVINCE}),
     OrgKind.CITY: frozenset({Tier.CITY}),
@@ -44,6 +46,15 @@ class Node:
         """Key, path, attributes and roles by name."""
         attributes = {KEY: (self.key,), **self.extra}
         return {"key": self.key, "path": self.path, "attributes": attributes, "roles": self.roles}
+
+
+def join_rank(key: str) -> int:
+    """When a group is joined: qualifications first, which duties require, then the organisation, then duties.
+
+    The guard judges each join as it comes.
+    """
+    word = key.partition(":")[0]
+    return _JOINED.index(word) if word in _JOINED else len(_JOINED)
 
 
 class Trees:
@@ -79,6 +90,11 @@ class Trees:
     def administrator_path(self, area: OrgUnit, post: Post) -> GroupPath:
         """The group where an area's administrators of one kind live."""
         return (self.roots[2], _name(area), post.label)
+
+    def post_path(self, area: OrgUnit, post: Post) -> GroupPath:
+        """The group that carries a post's role in an area, whatever kind of post it is."""
+        at = self.administrator_path if post.kind == "administrator" else self.duty_path
+        return at(area, post)
 
     def qualification_path(self, qualification: str) -> GroupPath:
         """The group of a qualification."""
@@ -118,7 +134,7 @@ class Trees:
 
     def _area_nodes(self, area: OrgUnit, tiers: Collection[Tier]) -> Iterator[Node]:
         code: Attributes = {"org_code": (str(area.code),)}
-        posts = [post for post in self._pack.posts.posts if set(post.tiers).intersection(tiers)]
+        posts = [post for post in self._pack.posts_at(area.code) if set(post.tiers).intersection(tiers)]
         for kind, root, word, words in (
             ("duty", self.roots[1], "duty", "duties"),
             ("administrator", self.roots[2], "admin", "admins"),

@@ -15,12 +15,13 @@ from quanheng.keycloak.login import AuthenticatedPerson
 from quanheng.ledger.chain import Ledger
 from quanheng.ledger.entry import Entry
 from quanheng.model.ids import OrgCode, PostId, Username
-from quanheng.model.person import PersonRecord, Proposal, ProposalKind, ProposalState
+from quanheng.model.person import PersonRecord, Proposal, ProposalKind, ProposalState, Waiver
 from quanheng.model.registry import Registry
+from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
-from quanheng.operations.planning import units_of
-from quanheng.operations.synchronise import hold_lease
+from quanheng.operations.organisations import units_of
 from quanheng.operations.trust import read_trusted, sign_approvals
+from quanheng.operations.waivers import concerns_administrators
 from quanheng.policy.units import Units
 from quanheng.store import tables
 from quanheng.store.plans import approve_plan
@@ -68,7 +69,7 @@ def decide(
         for key in keys:
             proposal = _find(registry, key)
             _require_unconcerned(registry, proposal, approver)
-            _require_entitled(context, units, proposal, approver, seats)
+            _require_entitled(context, registry, units, proposal, approver, seats)
             state = ProposalState.APPROVED if approve else ProposalState.REJECTED
             decided.append(replace(proposal, state=state, decided_by=approver.username, decided_at=now))
         put_proposals(connection, sign_approvals(context.keyring, decided), now)
@@ -114,7 +115,7 @@ def _seats(context: Context, units: Units, person: AuthenticatedPerson) -> tuple
     places = {
         trees.administrator_path(area, post): _Seat(post.id, area.code)
         for area in units
-        for post in context.pack.posts.posts
+        for post in context.pack.posts_at(area.code)
         if post.kind == "administrator"
     }
     user = context.realm.find_user(person.username)
@@ -156,12 +157,30 @@ def _require_unconcerned(registry: Registry, proposal: Proposal, approver: Perso
         mine = approver.document_index
         for other in registry.persons.values():
             about.add(proposal_key(proposal.kind, other.document_index, mine, proposal.subject))
+    if proposal.kind is ProposalKind.WAIVER and _waiver(registry, proposal).person == approver.id:
+        about.add(proposal.key)
     if proposal.subject == approver.staff_no or proposal.key in about:
         raise _refuse(approver, proposal, "it concerns the same person", remedy)
 
 
+def _waiver(registry: Registry, proposal: Proposal) -> Waiver:
+    """The waiver that a proposal is about; its key says all of it, so none that was changed is found."""
+    for waiver in registry.waivers:
+        if waiver.key == proposal.key:
+            return waiver
+    raise RefusedError(
+        f"the waiver of proposal {proposal.key[:12]} is not there, or not as it was asked for",
+        remedy="keep the store as it is for the auditor, and have it asked for again",
+    )
+
+
 def _require_entitled(
-    context: Context, units: Units, proposal: Proposal, approver: PersonRecord, seats: Sequence[_Seat]
+    context: Context,
+    registry: Registry,
+    units: Units,
+    proposal: Proposal,
+    approver: PersonRecord,
+    seats: Sequence[_Seat],
 ) -> None:
     def refuse(why: str, remedy: str) -> RefusedError:
         return _refuse(approver, proposal, why, remedy)
@@ -171,7 +190,8 @@ def _require_entitled(
         if not any(seat.area == root for seat in seats):
             raise refuse("only administrators of the province approve unsafe plans", "ask one of them")
         return
-    post = context.pack.post_by_id.get(proposal.post) if proposal.post is not None else None
+    at = proposal.area or root
+    post = context.pack.post_at(proposal.post, at) if proposal.post is not None else None
     entitled = (
         set(post.approved_by)
         if post is not None
@@ -179,7 +199,11 @@ def _require_entitled(
     )
     unit = units.resolve(proposal.area) if proposal.area is not None else None
     above = {item.code for item in units.lineage(unit)} if unit is not None else {root}
-    if post is not None and post.kind == "administrator" and proposal.area != root:
+    counterpart = post is not None and post.kind == "administrator"
+    if proposal.kind is ProposalKind.WAIVER:
+        rule = _waiver(registry, proposal).rule
+        counterpart = concerns_administrators(context.pack, context.rules, rule)
+    if counterpart and proposal.area != root:
         above.discard(proposal.area or root)  # nobody makes a counterpart (S4): the level above does
     if not any(seat.post in entitled and seat.area in above for seat in seats):
         raise refuse("it is another area's or another kind of administrator's", "ask the level above")

@@ -23,6 +23,7 @@ from quanheng.model.ids import OrgCode, PostId, StaffNo
 from quanheng.model.registry import Founder
 from quanheng.operations.context import Context
 from quanheng.operations.trust import founders_message
+from quanheng.policy.compiling import AREA_DIGITS
 from quanheng.store.meta import read_founders, write_founders
 
 SEALS: Final = "seals.json"
@@ -49,7 +50,12 @@ def bootstrap(context: Context, founders: Mapping[PostId, StaffNo], seals: Seque
     """
     _require_seals(context.settings.keys_directory / SEALS, seals)
     root = context.pack.info.root[0]
-    wanted = {PostId(p.id) for p in context.pack.posts.posts if p.kind == "administrator"}
+    tier = next(tier for tier, digits in AREA_DIGITS.items() if digits == len(root))
+    wanted = {
+        PostId(post.id)
+        for post in context.pack.posts_at(OrgCode(root))
+        if post.kind == "administrator" and tier in post.tiers
+    }
     if set(founders) != wanted or len(set(founders.values())) != len(founders):
         raise RefusedError(
             "the bootstrap names one person for each of " + "、".join(sorted(wanted)),

@@ -11,11 +11,11 @@ from quanheng.model.change import Change
 from quanheng.model.finding import Finding
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.context import Context
+from quanheng.operations.organisations import read_recoded
 from quanheng.operations.planning import compare
 from quanheng.operations.realm import read_drift
 from quanheng.operations.refresh import read_live
 from quanheng.operations.trust import read_trusted
-from quanheng.sources.reorganisation import read_reorganisation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def check_observed(context: Context, observed: ObservedRealm) -> CheckReport:
     with context.database.reading() as connection:
         trusted = read_trusted(connection, keyring)
     registry = trusted.registry
-    recoded = read_reorganisation(context.settings.organisation_changes, today=today)
+    recoded = read_recoded(context)
     adopted = adopt_accounts(registry, observed, today=today)
     desired, difference = compare(context, adopted.registry, observed, recoded)
     return CheckReport(

@@ -13,13 +13,15 @@ from typing import Self
 from quanheng.clock import Clock, system_clock
 from quanheng.config import Settings
 from quanheng.engine.merge import Issuer
-from quanheng.errors import ConfigurationError
 from quanheng.identity.port import Keyring
 from quanheng.identity.sealed import document_index, phone_index
+from quanheng.keycloak.guard import Guard
 from quanheng.keycloak.open import open_realm
 from quanheng.keycloak.port import Realm
 from quanheng.keycloak.rest import RestRealm
-from quanheng.policy.pack import Pack, find_pack, load_pack
+from quanheng.policy.compiling import compile_rules
+from quanheng.policy.pack import Pack, load_packs
+from quanheng.policy.rules import CompiledRules
 from quanheng.store.database import Database, migrate, open_database
 from quanheng.store.rotation import open_keyring
 
@@ -41,14 +43,13 @@ class Context:
 
     @cached_property
     def pack(self) -> Pack:
-        """The policy pack."""
-        name, *more = self.settings.packs
-        if more:
-            # Half of the rules would silently not hold.
-            raise ConfigurationError(
-                "packs: this version works with one pack", remedy="name the pack of the realm alone"
-            )
-        return load_pack(find_pack(name))
+        """The policy packs, stacked into one."""
+        return load_packs(self.settings.packs)
+
+    @cached_property
+    def rules(self) -> CompiledRules:
+        """The rules of the pack in the form in which they are matched."""
+        return compile_rules(self.pack)
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -66,6 +67,11 @@ class Context:
     def realm(self) -> Realm:
         """The realm, through the daily service client and, while it is open, the configurator."""
         return self.make_realm(self.settings)
+
+    @property
+    def guard(self) -> Guard:
+        """The guard inside Keycloak, whether or not the server has one."""
+        return self.realm.guard
 
     @property
     def realm_name(self) -> str:

@@ -1,7 +1,8 @@
 """``quanheng run``: the same operations, by the clock, until somebody says stop.
 
-One thread does the jobs, one after the other; a second one keeps the heartbeat while a job runs. The
-lease is taken by each job and given back by it, so that a command may be typed between two of them.
+One thread does the jobs, one after the other; others keep the heartbeat while a job runs, watch what happens
+between two of them, and deliver what is to be told. The lease is taken by each job and each repair and given
+back by it, so that a command may be typed between two of them.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from typing import Any, Final
 import schedule
 
 from quanheng.clock import Clock
-from quanheng.config import ScheduleSettings
+from quanheng.config import NotifySettings, ScheduleSettings, WatchSettings
 from quanheng.errors import LeaseHeldError, QuanhengError, UnsafePlanError
 from quanheng.logs import get_logger, redact_text
 from quanheng.operations.anchoring import anchor_ledger
+from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.check import check_observed
 from quanheng.operations.context import Context
 from quanheng.operations.heartbeat import Heartbeat, State, write_heartbeat
+from quanheng.operations.judging import clear_caches, find_conflicts
 from quanheng.operations.realm import read_drift
 from quanheng.operations.refresh import sweep
-from quanheng.operations.synchronise import hold_lease, synchronise
+from quanheng.operations.synchronise import synchronise
+from quanheng.operations.watch_thread import Repeating, delivery_thread, watch_thread
 
 HEARTBEAT_SECONDS: Final = 30.0
 """How often the heartbeat is written while nothing changes."""
@@ -54,7 +58,10 @@ class Daemon:
         clock: Clock,
         *,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        watch: WatchSettings | None = None,
+        notify: NotifySettings | None = None,
     ) -> None:
+        """``watch`` and ``notify``: None looks after nothing and tells nobody between two jobs."""
         self._new_context = new_context
         self._settings = settings
         self._clock = clock
@@ -62,6 +69,9 @@ class Daemon:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._beat = Heartbeat(at=clock(), pid=os.getpid(), state="starting")
+        self._turn = threading.Lock()
+        """Who may write: a job, or the watcher."""
+        self._side = self._side_threads(watch, notify)
         self._told: set[str] = set()
         """Digests of unsafe plans that were spoken of."""
 
@@ -77,10 +87,14 @@ class Daemon:
         keeper.start()
         log.info("daemon started", every_minutes=self._settings.sync_minutes)
         self.do(SYNC)
+        for thread in self._side:
+            thread.start()
         while not self._stopping.is_set():
             plan.run_pending()
             idle = plan.idle_seconds
             self._stopping.wait(min(_LONGEST_NAP, max(0.0, idle or 0.0)))
+        for thread in self._side:
+            thread.stop()
         self._say("stopped")
         keeper.join()
         log.info("daemon stopped")
@@ -91,7 +105,8 @@ class Daemon:
             return
         self._say("working", job=job.name, result=None, message="")
         try:
-            with self._new_context() as context:
+            # A repair under way is waited for: refused the lease, the job would wait for its next time.
+            with self._turn, self._new_context() as context:
                 message, result = job.run(context), "ok"
             log.info("job done", job=job.name, outcome=message)
         except LeaseHeldError as error:
@@ -116,6 +131,20 @@ class Daemon:
         plan.every().day.at(self._settings.sweep_at).do(self.do, SWEEP)
         plan.every().day.at(self._settings.anchor_at).do(self.do, ANCHOR)
         return plan
+
+    def _side_threads(
+        self, watch: WatchSettings | None, notify: NotifySettings | None
+    ) -> tuple[Repeating, ...]:
+        threads = []
+        if watch is not None and watch.enabled:
+            threads.append(watch_thread(watch, self._new_context, self._watched, self._turn))
+        if notify is not None and (delivery := delivery_thread(notify, self._new_context)) is not None:
+            threads.append(delivery)
+        return tuple(threads)
+
+    def _watched(self) -> None:
+        with self._lock:
+            self._beat = replace(self._beat, watched=self._clock())
 
     def _tell_unsafe(self, job: Job, message: str) -> None:
         """Loudly once per plan, quietly after: who is called each quarter of an hour stops listening."""
@@ -143,6 +172,7 @@ class Daemon:
             self._beat = Heartbeat(
                 at=self._clock(),
                 pid=last.pid,
+                watched=last.watched,
                 state=state,
                 job=job or last.job,
                 result=result if job else last.result,
@@ -174,17 +204,23 @@ def _sync(context: Context) -> str:
 
 
 def _sweep(context: Context) -> str:
+    cleared = clear_caches(context)  # what was written past Keycloak shows only then
     # Under the lease: what a sync writes meanwhile would be missing in the new mirror.
     with hold_lease(context):
         observed = sweep(context)
     found = check_observed(context, observed)
+    judged = find_conflicts(context, observed)
+    for finding in judged.findings():
+        tell = log.error if finding.violation else log.warning
+        tell("separation of duties", kind=str(finding.kind), subject=finding.subject, detail=finding.detail)
     drift = read_drift(context)
     violations = sum(finding.violation for finding in found.findings)
     text = (
         f"users={found.users} groups={found.groups} differences={len(found.differences)} "
-        f"violations={violations} configuration={len(drift.ours)}"
+        f"violations={violations} configuration={len(drift.ours)} conflicts={len(judged.conflicts)} "
+        f"shortages={len(judged.shortages)} caches_cleared={cleared}"
     )
-    if not found.clean or drift.ours:
+    if not found.clean or drift.ours or judged.conflicts:
         log.error("Keycloak is not as it should be; see 'quanheng check'", found=text)
     return text
 

@@ -28,6 +28,8 @@ class Heartbeat:
     """What became of the last job: ``ok``, or the kind of its error."""
     message: str = ""
     job_finished: datetime | None = None
+    watched: datetime | None = None
+    """When it last looked at what happened; None while it does not watch."""
 
 
 def write_heartbeat(file: Path, beat: Heartbeat) -> None:
@@ -50,8 +52,8 @@ def read_heartbeat(file: Path) -> Heartbeat | None:
     """The last sign of life, or None when there is none that can be read."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        for name in ("at", "job_finished"):
-            data[name] = None if data[name] is None else datetime.fromisoformat(data[name])
+        for name in ("at", "job_finished", "watched"):
+            data[name] = None if data.get(name) is None else datetime.fromisoformat(data[name])
         return Heartbeat(**data)
     except (OSError, ValueError, KeyError, TypeError):
         return None

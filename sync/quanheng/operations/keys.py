@@ -10,13 +10,14 @@ from pathlib import Path
 from quanheng.config import Settings
 from quanheng.errors import ConfigurationError
 from quanheng.identity.keys import FileKeyring, KeyName, add_key_version, key_file, key_versions
+from quanheng.identity.rules_key import PRIVATE, read_rules_key, thumbprint
 from quanheng.keycloak.credentials import public_jwk
 from quanheng.ledger.chain import Ledger
 from quanheng.ledger.entry import Entry
 from quanheng.model.change import Json
+from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.client_keys import our_clients, read_public_key
 from quanheng.operations.context import Context
-from quanheng.operations.synchronise import hold_lease
 from quanheng.store.rotation import open_keyring, rotate_data, rotate_index
 
 
@@ -25,7 +26,7 @@ class KeyFile:
     """One file that holds a key."""
 
     name: str
-    """``data``, ``index``, ``ledger``, or the id of a client."""
+    """``data``, ``index``, ``ledger``, the id of a client, or ``rules``."""
     version: int | None
     file: Path
     mode: str
@@ -33,12 +34,16 @@ class KeyFile:
     writes: bool
     """Whether what is written now is written with it."""
     thumbprint: str | None = None
-    """Of a client's public key (RFC 7638), as Keycloak shows it."""
+    """Of a client's public key (RFC 7638), as Keycloak shows it; of the rules' one, SHA-256."""
 
 
 def list_keys(settings: Settings) -> tuple[KeyFile, ...]:
     """Every key file. Raises :class:`ConfigurationError` when the folder or a client's key is not there."""
-    return (*_our_keys(settings.keys_directory), *_client_keys(settings))
+    return (
+        *_our_keys(settings.keys_directory),
+        *_client_keys(settings),
+        *_rules_key(settings.keys_directory),
+    )
 
 
 def rotate_key(context: Context, name: KeyName) -> int:
@@ -95,6 +100,19 @@ def _client_keys(settings: Settings) -> Iterator[KeyFile]:
                 writes=True,
                 thumbprint=str(public_jwk(read_public_key(client))["kid"]),
             )
+
+
+def _rules_key(directory: Path) -> Iterator[KeyFile]:
+    file = directory / PRIVATE
+    if file.exists():
+        yield KeyFile(
+            name="rules",
+            version=None,
+            file=file,
+            mode=_mode(file),
+            writes=True,
+            thumbprint=thumbprint(read_rules_key(directory).public_key()),
+        )
 
 
 def _mode(file: Path) -> str:

@@ -13,15 +13,14 @@ from quanheng.engine.merge import merge
 from quanheng.engine.plan import Plan, digest_of, order_changes
 from quanheng.engine.safety import judge_safety
 from quanheng.engine.trees import Trees
-from quanheng.model.ids import OrgCode
+from quanheng.model.ids import OrgCode, PostId
 from quanheng.model.realm import ObservedRealm
 from quanheng.model.registry import Registry
 from quanheng.operations.context import Context
+from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.readings import Readings, read_sources
 from quanheng.operations.trust import read_trusted, sign_approvals
-from quanheng.policy.units import Units, in_scope
-from quanheng.sources.organisations import with_root
-from quanheng.sources.reorganisation import read_reorganisation
+from quanheng.policy.units import in_scope
 from quanheng.store.plans import read_left_over
 
 
@@ -35,12 +34,6 @@ class Planned:
     """The registry as it will be."""
 
 
-def units_of(context: Context, registry: Registry, recoded: Mapping[OrgCode, OrgCode]) -> Units:
-    """Every organisation there is now: merged and recoded ones are found through their successor."""
-    there = {code: unit for code, unit in registry.units.items() if code not in recoded}
-    return with_root(Units(there, recoded), context.pack)
-
-
 def make_plan(context: Context, observed: ObservedRealm) -> Planned:
     """Read the sources and decide what has to change in what ``observed`` shows."""
     now = context.clock()
@@ -49,7 +42,7 @@ def make_plan(context: Context, observed: ObservedRealm) -> Planned:
         trusted = read_trusted(connection, keyring)
         left_over = read_left_over(connection, keyring)
     registry = trusted.registry
-    recoded = read_reorganisation(context.settings.organisation_changes, today=day_in_china(now))
+    recoded = read_recoded(context)
     readings = read_sources(context, registry, units_of(context, registry, recoded))
     merged = merge(
         registry,
@@ -90,7 +83,7 @@ def make_plan(context: Context, observed: ObservedRealm) -> Planned:
             accounts=len(adopted.registry.accounts),
             groups=len(observed.groups),
             may_grow=_may_grow(registry, readings),
-            approved_keys=_approved_keys(context, desired),
+            approved_keys=approved_keys(context, desired),
             admitted=left_over,
         ),
         sources=readings.summaries,
@@ -103,13 +96,14 @@ def compare(
 ) -> tuple[Desired, Difference]:
     """What should be there, and how ``observed`` differs from it."""
     units = units_of(context, registry, recoded)
-    desired = build_desired(registry, units, context.pack, today=day_in_china(context.clock()))
+    desired = build_desired(registry, units, context.pack, context.rules, today=day_in_china(context.clock()))
     difference = build_difference(
         desired,
         observed,
         registry,
         default_role=context.realm.default_role,
         roots=Trees(context.pack, units).roots,
+        composites=context.rules.composites,
         recoded=recoded,
     )
     return desired, difference
@@ -127,6 +121,14 @@ def _may_grow(registry: Registry, readings: Readings) -> bool:
     return False
 
 
-def _approved_keys(context: Context, desired: Desired) -> frozenset[str]:
-    guarded = {post.id for post in context.pack.posts.posts if post.approval == "second_person"}
-    return frozenset(key for key in desired.groups if key.rsplit(":", 1)[-1] in guarded)
+def approved_keys(context: Context, desired: Desired) -> frozenset[str]:
+    """Groups that nobody joins without a second person's approval."""
+    pack = context.pack
+    guarded = set()
+    for key in desired.groups:
+        kind, _, rest = key.partition(":")
+        area, _, name = rest.partition(":")
+        post = pack.post_at(PostId(name), OrgCode(area)) if kind in ("duty", "admin") else None
+        if post is not None and post.approval == "second_person":
+            guarded.add(key)
+    return frozenset(guarded)

@@ -13,6 +13,7 @@ from quanheng.keycloak.configuration import (
     DesiredConfiguration,
     Difference,
     RealmChoices,
+    Subsystem,
     apply_configuration,
     load_configuration,
 )
@@ -23,12 +24,16 @@ from quanheng.keycloak.open import connect_admin
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import RestRealm
 from quanheng.model.ids import RoleName
+from quanheng.model.realm import ObservedRealm
 from quanheng.operations.client_keys import read_public_key
 from quanheng.operations.context import Context
+from quanheng.operations.guarding import Published, publish_rules
 from quanheng.operations.noting import note_if_begun
+from quanheng.policy.contents import Pack
 from quanheng.store.meta import read_text, write_text
 
 _FORBIDDEN: Final = 403
+_CONFLICT: Final = 409
 _VERSION: Final = "server_version"
 _MEMORY: Final = "realm_options"
 """Entry of ``meta``: what was chosen when the realm was configured, so that ``check`` asks for the same."""
@@ -50,6 +55,10 @@ class RealmApplied:
     mended: tuple[Difference, ...]
     """Set right now; ``foreign`` ones were left alone."""
     configurator_open: bool
+    published: Published | None = None
+    """Rules that the guard got now."""
+    rules_refused: str = ""
+    """Why the guard, which does not have to guard this realm, does not take our rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +96,8 @@ def desired_configuration(context: Context, options: RealmOptions) -> DesiredCon
             realm=keycloak.realm,
             label=context.pack.info.realm_label,
             post_roles={RoleName(post.role): post.label for post in context.pack.posts.posts},
+            subsystems=subsystems_of(context.pack),
+            composites=context.rules.composites,
             sync_client=keycloak.sync.client_id,
             sync_keys=(read_public_key(keycloak.sync),),
             configurator_client=keycloak.configurator.client_id,
@@ -97,10 +108,24 @@ def desired_configuration(context: Context, options: RealmOptions) -> DesiredCon
     )
 
 
+def subsystems_of(pack: Pack) -> tuple[Subsystem, ...]:
+    """The pack's subsystems with their permissions, as clients and their roles."""
+    return tuple(
+        Subsystem(
+            id=subsystem.id,
+            label=subsystem.label,
+            permissions={item.id: item.label for item in subsystem.permissions},
+        )
+        for subsystem in pack.permissions.subsystems
+    )
+
+
 def apply_realm(
     context: Context, admin: Credential, options: RealmOptions, *, keep_open: bool = False
 ) -> RealmApplied:
-    """Make or mend the realm, remember the options, and leave the configurator open or closed."""
+    """Make or mend the realm, remember the options, leave the configurator open or closed, and give the
+    guard its rules.
+    """
     desired = desired_configuration(context, options)
     configurator = context.settings.keycloak.configurator.client_id
     with connect_admin(context.settings.keycloak, admin) as connection:
@@ -120,7 +145,24 @@ def apply_realm(
             "configurator_open": keep_open,
         },
     )
-    return RealmApplied(mended=mended, configurator_open=keep_open)
+    published, refused = _publish(context)
+    return RealmApplied(
+        mended=mended, configurator_open=keep_open, published=published, rules_refused=refused
+    )
+
+
+def _publish(context: Context) -> tuple[Published | None, str]:
+    """What the guard got, or why it refused; the latter is an error where it has to guard this realm."""
+    status, realm = context.guard.read_status(), context.realm
+    if status is None:
+        return None, ""
+    observed = ObservedRealm(roles=realm.read_roles(), groups=realm.read_groups(), users={})
+    try:
+        return publish_rules(context, observed), ""
+    except RealmRefusedError as error:
+        if error.status != _CONFLICT or status.required:
+            raise
+        return None, str(error)
 
 
 def switch_configurator(context: Context, admin: Credential, *, enabled: bool) -> bool:

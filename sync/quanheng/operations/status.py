@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, Table, func, select
 
@@ -13,11 +13,14 @@ from quanheng.model.person import ProposalState
 from quanheng.model.staff import Reason
 from quanheng.operations.context import Context
 from quanheng.operations.heartbeat import Heartbeat, read_heartbeat
+from quanheng.operations.waivers import WaiverState, read_waivers
 from quanheng.store import tables
 from quanheng.store.meta import read_founders
 from quanheng.store.mirror import MirrorState, read_mirror_state
 from quanheng.store.plans import PlanState, read_unfinished
 from quanheng.store.quarantine import count_by_reason
+from quanheng.store.watching import read_exposures
+from quanheng.watch.exposure import ExposureReport, report_exposure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,12 @@ class Status:
     """Who holds the lease now."""
     mirror: MirrorState | None
     ledger_entries: int
+    waivers: int
+    """In force today."""
+    next_waiver_end: date | None
+    """Last day of the one that ends first."""
+    exposure: ExposureReport
+    """How long things were held without right, over all that is known."""
     heartbeat: Heartbeat | None
     """Of the daemon, None without a file."""
 
@@ -61,6 +70,7 @@ def read_status(context: Context) -> Status:
     """Read everything in one transaction."""
     heartbeat_file = context.settings.schedule.heartbeat_file
     now, keyring = context.clock(), context.keyring
+    ends = [line.waiver.until for line in read_waivers(context) if line.state is WaiverState.IN_FORCE]
     with context.database.reading() as connection:
         last = Ledger(connection, keyring, context.clock).last()
         plan, lease = tables.plan, tables.lease
@@ -88,6 +98,9 @@ def read_status(context: Context) -> Status:
             ),
             mirror=read_mirror_state(connection, context.realm_name),
             ledger_entries=0 if last is None else last[0] + 1,
+            waivers=len(ends),
+            next_waiver_end=min(ends, default=None),
+            exposure=report_exposure(read_exposures(connection)),
             heartbeat=None if heartbeat_file is None else read_heartbeat(heartbeat_file),
         )
 

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from quanheng.engine.apply import Outcome, Progress, apply_plan
-from quanheng.engine.desired import CARD_PROVIDER
-from quanheng.engine.effects import InEffect, is_group_change
+from quanheng.engine.apply import Outcome, Progress
 from quanheng.engine.merge import proposal_key
 from quanheng.engine.plan import Plan
-from quanheng.engine.steps import ENDS_SESSIONS, Result
 from quanheng.errors import RefusedError, UnsafePlanError
-from quanheng.keycloak.port import RealmRefusedError
-from quanheng.model.change import Change, ChangeKind, Json
 from quanheng.model.person import Proposal, ProposalKind, ProposalState
-from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
 from quanheng.model.registry import Registry
 from quanheng.model.staff import Mode, Reading
+from quanheng.operations.carrying_out import carry_out, hold_lease, publish_or_log, recover
 from quanheng.operations.context import Context
-from quanheng.operations.noting import note
 from quanheng.operations.planning import Planned, make_plan
-from quanheng.operations.refresh import distrust_mirror, refresh_mirror, sweep
-from quanheng.store.holder import this_process
+from quanheng.operations.refresh import refresh_mirror, sweep
+from quanheng.operations.waivers import note_ended_waivers
 from quanheng.store.lease import Lease
 from quanheng.store.meta import read_number
-from quanheng.store.mirror import replace_groups
 from quanheng.store.plans import (
     PlanState,
     read_approval,
-    read_journal,
     read_plan,
-    read_unfinished,
     save_plan,
-    set_plan_state,
 )
 from quanheng.store.quarantine import replace as replace_quarantine
-from quanheng.store.recorder import StoreRecorder
-from quanheng.store.registry import commit_delta, put_proposals
-from quanheng.store.rotation import require_index_key
+from quanheng.store.registry import put_proposals
 
-_PATHS_CHANGE = {ChangeKind.GROUP_UPDATE, ChangeKind.GROUP_MOVE}
+__all__ = ["Synchronised", "apply_digest", "hold_lease", "plan_only", "recover", "synchronise"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +73,8 @@ def synchronise(context: Context, progress: Progress | None = None, *, live: boo
                 remedy=f"look at it ('quanheng plan'); a second person approves it "
                 f"('quanheng approve {digest}'); then 'quanheng apply --digest {digest}'",
             )
-        outcome = _carry_out(context, lease, planned.plan, observed, progress)
+        publish_or_log(context, observed)
+        outcome = carry_out(context, lease, planned.plan, observed, progress)
         touched = {change.person for change in planned.plan.changes}
         return Synchronised(
             plan=planned.plan,
@@ -132,56 +119,9 @@ def apply_digest(context: Context, digest: str, progress: Progress | None = None
                 f"plan {plan.digest[:12]} no longer fits what the sources say and Keycloak holds",
                 remedy="make a new one with 'quanheng plan'",
             )
-        outcome = _carry_out(context, lease, plan, observed, progress)
+        publish_or_log(context, observed)
+        outcome = carry_out(context, lease, plan, observed, progress)
         return Synchronised(plan=plan, outcome=outcome, recovered=recovered, unchanged=0)
-
-
-@contextmanager
-def hold_lease(context: Context) -> Iterator[Lease]:
-    """Be the realm's one writer."""
-    with Lease.acquire(context.database, context.realm_name, this_process(), context.clock) as lease:
-        with context.database.reading() as connection:
-            # A daemon that slept through a rotation would take everybody for somebody new.
-            require_index_key(connection, context.keyring)
-        yield lease
-
-
-def recover(context: Context, lease: Lease) -> int:
-    """Finish what an interrupted run left: enter into the ledger the steps that it had done.
-
-    What it had not done is superseded: the next plan sees for itself what is still missing.
-    """
-    with context.database.reading() as connection:
-        digest = read_unfinished(connection)
-        if digest is None:
-            return 0
-        plan = read_plan(connection, digest, context.keyring).plan
-        done = read_journal(connection, digest)
-    observed = sweep(context)
-    effects = InEffect(observed, plan.changes)
-    found = [
-        Result(step=number, change=change, user=_user(effects, change), group=_group(effects, change))
-        for number, change in enumerate(plan.changes)
-        if number not in done and effects(change)
-    ]
-    for user in {item.user.id for item in found if item.user and item.change.kind in ENDS_SESSIONS}:
-        with suppress(RealmRefusedError):  # gone since
-            context.realm.logout(user)  # the run may have died between the two calls
-    recorder = StoreRecorder(context.database, context.keyring, lease)
-    for at in range(0, len(found), 500):
-        recorder.record(plan, found[at : at + 500], how="found")
-    with context.database.transaction() as connection:
-        lease.assert_held(connection)
-        body: dict[str, Json] = {
-            "digest": digest,
-            "found": len(found),
-            "done": len(done),
-            "of": len(plan.changes),
-        }
-        note(context, connection, "plan_superseded", body)
-        set_plan_state(connection, digest, PlanState.SUPERSEDED, context.clock())
-        distrust_mirror(connection)
-    return len(found)
 
 
 def _keep(context: Context, lease: Lease, planned: Planned) -> None:
@@ -204,6 +144,7 @@ def _keep(context: Context, lease: Lease, planned: Planned) -> None:
             save_plan(connection, plan, context.keyring)
         opened += _unsafe_proposals(planned.registry, plan, anew=made is not None and not approved)
         put_proposals(connection, opened, now)
+        note_ended_waivers(context, connection)
 
 
 def _quarantine(connection: Connection, context: Context, reading: Reading, now: datetime) -> None:
@@ -255,57 +196,3 @@ def _unsafe_proposals(registry: Registry, plan: Plan, *, anew: bool) -> list[Pro
             )
         )
     return changed
-
-
-def _carry_out(
-    context: Context, lease: Lease, plan: Plan, observed: ObservedRealm, progress: Progress | None
-) -> Outcome:
-    if not plan.changes and plan.delta.empty:
-        return Outcome(done={}, refused=())
-    with context.database.transaction() as connection:
-        lease.assert_held(connection)
-        commit_delta(connection, plan.delta, context.keyring, context.clock())
-        set_plan_state(connection, plan.digest, PlanState.APPLYING, context.clock())
-        note(
-            context,
-            connection,
-            "plan_begun",
-            {
-                "digest": plan.digest,
-                "planner": plan.planner,
-                "counts": dict(plan.counts()),
-                "sources": [f"{item.source} {item.sequence} {item.digest}" for item in plan.delta.sources],
-            },
-        )
-    settings = context.settings.keycloak
-    outcome = apply_plan(
-        plan,
-        context.realm,
-        observed,
-        StoreRecorder(context.database, context.keyring, lease),
-        provider=CARD_PROVIDER,
-        workers=settings.workers,
-        batch_size=settings.batch_size,
-        progress=progress,
-    )
-    groups = context.realm.read_groups() if _PATHS_CHANGE & set(outcome.done) else None
-    with context.database.transaction() as connection:
-        lease.assert_held(connection)
-        if groups is not None:
-            replace_groups(connection, groups)  # a new name changes the paths of all below it
-        set_plan_state(connection, plan.digest, PlanState.APPLIED, context.clock())
-        note(
-            context,
-            connection,
-            "plan_finished",
-            {"digest": plan.digest, "done": dict(outcome.done), "refused": len(outcome.refused)},
-        )
-    return outcome
-
-
-def _user(effects: InEffect, change: Change) -> RealmUser | None:
-    return None if is_group_change(change.kind) else effects.user(change)
-
-
-def _group(effects: InEffect, change: Change) -> RealmGroup | None:
-    return effects.group(change) if is_group_change(change.kind) else None

@@ -135,10 +135,15 @@ def decode_group(identifier: str, body: dict[str, Any]) -> RealmGroup:
 
 def encode_role(role: RealmRole) -> dict[str, Any]:
     """A role as plain JSON values without its name."""
-    return {"description": role.description, "composites": sorted(role.composites)}
+    return {"id": role.id, "description": role.description, "composites": sorted(role.composites)}
 
 
 def decode_role(name: str, body: dict[str, Any]) -> RealmRole:
     """Undo :func:`encode_role`."""
     composites = frozenset(RoleName(item) for item in body["composites"])
-    return RealmRole(name=RoleName(name), description=body["description"], composites=composites)
+    return RealmRole(
+        id=KeycloakId(body["id"]),
+        name=RoleName(name),
+        description=body["description"],
+        composites=composites,
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import ObservedRealm, RealmGroup, RealmRole, RealmUser
@@ -48,22 +48,26 @@ def write_mirror_state(connection: Connection, realm: str, state: MirrorState) -
     )
 
 
-def read_mirror(connection: Connection) -> ObservedRealm:
-    """Everything in the mirror."""
+def read_mirror(connection: Connection, *, users: Collection[KeycloakId] | None = None) -> ObservedRealm:
+    """Everything in the mirror; or of its users these alone, a few hundred at most."""
+    table = tables.mirror_user
+    query = select(table) if users is None else select(table).where(table.c.id.in_(list(users)))
     return ObservedRealm(
         groups={
             KeycloakId(row.id): decode_group(row.id, row.body)
             for row in connection.execute(select(tables.mirror_group))
         },
-        users={
-            KeycloakId(row.id): decode_user(row.id, row.body)
-            for row in connection.execute(select(tables.mirror_user))
-        },
+        users={KeycloakId(row.id): decode_user(row.id, row.body) for row in connection.execute(query)},
         roles={
             RoleName(row.name): decode_role(row.name, row.body)
             for row in connection.execute(select(tables.mirror_role))
         },
     )
+
+
+def count_users(connection: Connection) -> int:
+    """How many users are in the mirror."""
+    return connection.scalar(select(func.count()).select_from(tables.mirror_user)) or 0
 
 
 def replace_mirror(connection: Connection, observed: ObservedRealm) -> None:

@@ -74,7 +74,8 @@ def read_left_over(connection: Connection, keyring: Keyring) -> Sequence[Change]
     last = connection.execute(
         select(table.c.digest, table.c.state)
         .where(table.c.finished_at.is_not(None))
-        .order_by(table.c.base_revision.desc())  # each plan that began has raised the revision
+        # Each sync's plan that began has raised the revision; repairs on one revision are told by time.
+        .order_by(table.c.base_revision.desc(), table.c.finished_at.desc())
         .limit(1)
     ).first()
     if last is None or last.state != PlanState.SUPERSEDED:

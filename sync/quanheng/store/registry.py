@@ -2,63 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, func, insert, select, update
 
 from quanheng.identity.port import Keyring
 from quanheng.identity.sealed import seal_document, seal_phone
-from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, SourceId, StaffNo, Username
-from quanheng.model.person import (
-    Claim,
-    Hold,
-    HoldKind,
-    PersonRecord,
-    Proposal,
-    ProposalKind,
-    ProposalState,
-    Withholding,
-)
-from quanheng.model.registry import (
-    AccountRecord,
-    ClaimKey,
-    Founder,
-    Registry,
-    RegistryDelta,
-    claim_key,
-)
+from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, SourceId, StaffNo
+from quanheng.model.person import Claim, Proposal
+from quanheng.model.registry import AccountRecord, ClaimKey, Founder, Registry, RegistryDelta, Seat, claim_key
 from quanheng.model.sensitive import Sensitive
-from quanheng.model.staff import Declaration, Document, DocumentKind, Mode, OrgKind, OrgUnit, Origin
+from quanheng.model.staff import Document, DocumentKind
+from quanheng.store import registry_rows as rows
 from quanheng.store import tables
 from quanheng.store.database import upsert
 from quanheng.store.meta import read_founders, read_number, write_number
+from quanheng.store.registry_rows import proposal_of
+
+__all__ = [
+    "commit_delta",
+    "count_accounts",
+    "proposal_of",
+    "put_accounts",
+    "put_proposals",
+    "raise_revision",
+    "read_registry",
+]
+
+_PERSON = [column for column in tables.person.c if not column.name.endswith("_sealed")]
 
 
 def read_registry(connection: Connection) -> Registry:
     """Everything but the sealed numbers and phones."""
-    claims = {claim_key(claim): claim for claim in map(_claim, connection.execute(select(tables.claim)))}
+    return _read(connection, None)
+
+
+def read_part(
+    connection: Connection, users: Collection[KeycloakId], persons: Collection[PersonId] = ()
+) -> Registry:
+    """The registry as far as it is about these users' persons and ``persons``: a few, not hundreds.
+
+    Organisations, sources and founders are whole; of proposals the bootstrap's are there as well.
+    """
+    table = tables.account
+    found = connection.execute(
+        select(table.c.person_id).where(table.c.keycloak_id.in_(list(users)))
+    ).scalars()
+    return _read(connection, sorted({*map(PersonId, found), *persons}))
+
+
+def _read(connection: Connection, only: Sequence[PersonId] | None) -> Registry:
+    def of(table: Table) -> Sequence[Row[Any]]:
+        query = select(*(column for column in table.c if not column.name.endswith("_sealed")))
+        if only is not None:
+            query = query.where(table.c["id" if table is tables.person else "person_id"].in_(only))
+        return connection.execute(query).all()
+
+    persons = {PersonId(row.id): rows.person_of(row) for row in of(tables.person)}
+    sources = connection.execute(select(tables.source_state).order_by(tables.source_state.c.source))
     return Registry(
         revision=read_number(connection, "revision", 0),
-        persons={PersonId(row.id): _person(row) for row in connection.execute(select(*_PERSON))},
-        claims=claims,
-        units={OrgCode(row.code): _unit(row) for row in connection.execute(select(tables.unit))},
-        sources={
-            SourceId(row.source): _declaration(row)
-            for row in connection.execute(select(tables.source_state).order_by(tables.source_state.c.source))
-        },
-        holds=tuple(_hold(row) for row in connection.execute(select(tables.hold))),
-        withholdings=tuple(_withholding(row) for row in connection.execute(select(tables.withholding))),
+        persons=persons,
+        claims={claim_key(claim): claim for claim in map(rows.claim_of, of(tables.claim))},
+        units={OrgCode(row.code): rows.unit_of(row) for row in connection.execute(select(tables.unit))},
+        sources={SourceId(row.source): rows.declaration_of(row) for row in sources},
+        holds=tuple(map(rows.hold_of, of(tables.hold))),
+        withholdings=tuple(map(rows.withholding_of, of(tables.withholding))),
+        bases=tuple(map(rows.basis_of, of(tables.basis))),
+        waivers=tuple(map(rows.waiver_of, of(tables.waiver))),
         proposals={row.key: proposal_of(row) for row in connection.execute(select(tables.proposal))},
-        accounts={
-            PersonId(row.person_id): AccountRecord(
-                person=PersonId(row.person_id),
-                keycloak_id=KeycloakId(row.keycloak_id),
-                enabled_written=row.enabled_written,
-            )
-            for row in connection.execute(select(tables.account))
-        },
+        accounts={PersonId(row.person_id): rows.account_of(row) for row in of(tables.account)},
         founders=tuple(
             Founder(staff_no=StaffNo(staff_no), post=PostId(post), area=OrgCode(area))
             for staff_no, post, area in read_founders(connection)
@@ -71,18 +86,34 @@ def commit_delta(connection: Connection, delta: RegistryDelta, keyring: Keyring,
     """Write a delta inside the caller's transaction and raise the revision."""
     _put_persons(connection, delta, keyring, now)
     _put_claims(connection, delta.claims_put, delta.claims_ended)
-    upsert(connection, tables.unit, [_unit_row(unit) for unit in delta.units_put])
+    upsert(connection, tables.unit, [rows.unit_row(unit) for unit in delta.units_put])
     for code in delta.units_gone:
         connection.execute(delete(tables.unit).where(tables.unit.c.code == code))
-    upsert(connection, tables.source_state, [_declaration_row(item, now) for item in delta.sources])
+    upsert(connection, tables.source_state, [rows.declaration_row(item, now) for item in delta.sources])
     for person_id, kind in delta.holds_lifted:
         table = tables.hold
         connection.execute(delete(table).where(and_(table.c.person_id == person_id, table.c.kind == kind)))
-    upsert(connection, tables.hold, [_hold_row(hold) for hold in delta.holds_put])
+    upsert(connection, tables.hold, [rows.hold_row(hold) for hold in delta.holds_put])
+    _end_seats(connection, tables.withholding, delta.withholdings_ended)
+    upsert(connection, tables.withholding, [rows.withholding_row(item) for item in delta.withholdings_put])
+    _end_seats(connection, tables.basis, delta.bases_ended)
+    upsert(connection, tables.basis, [rows.basis_row(item) for item in delta.bases_put])
+    upsert(connection, tables.waiver, [rows.waiver_row(item) for item in delta.waivers_put])
     put_proposals(connection, delta.proposals, now)
     put_accounts(connection, delta.adopted)
     write_number(connection, "next_serial", delta.next_serial)
     raise_revision(connection)
+
+
+def _end_seats(connection: Connection, table: Table, seats: Iterable[Seat]) -> None:
+    for person, post, area in seats:
+        seat = and_(table.c.person_id == person, table.c.post == post, table.c.area == area)
+        connection.execute(delete(table).where(seat))
+
+
+def count_accounts(connection: Connection) -> int:
+    """How many accounts are ours."""
+    return connection.scalar(select(func.count()).select_from(tables.account)) or 0
 
 
 def raise_revision(connection: Connection) -> None:
@@ -92,11 +123,11 @@ def raise_revision(connection: Connection) -> None:
 
 def put_accounts(connection: Connection, accounts: Iterable[AccountRecord]) -> None:
     """Remember which account is whose."""
-    rows = [
+    records = [
         {"person_id": item.person, "keycloak_id": item.keycloak_id, "enabled_written": item.enabled_written}
         for item in accounts
     ]
-    upsert(connection, tables.account, rows)
+    upsert(connection, tables.account, records)
 
 
 def put_proposals(connection: Connection, proposals: Iterable[Proposal], now: datetime) -> None:
@@ -118,40 +149,6 @@ def put_proposals(connection: Connection, proposals: Iterable[Proposal], now: da
         }
         if connection.execute(update(table).where(table.c.key == item.key).values(**values)).rowcount == 0:
             connection.execute(insert(table).values(key=item.key, created_at=now, **values))
-
-
-def proposal_of(row: Any) -> Proposal:
-    """A row of the table ``proposal`` as a value."""
-    return Proposal(
-        key=row.key,
-        kind=ProposalKind(row.kind),
-        subject=row.subject,
-        summary=row.summary,
-        area=None if row.area is None else OrgCode(row.area),
-        post=None if row.post is None else PostId(row.post),
-        origin=row.origin,
-        proposer=row.proposer,
-        state=ProposalState(row.state),
-        decided_by=None if row.decided_by is None else Username(row.decided_by),
-        decided_at=row.decided_at,
-        signature=row.signature,
-    )
-
-
-_PERSON = [column for column in tables.person.c if not column.name.endswith("_sealed")]
-
-
-def _person(row: Any) -> PersonRecord:
-    return PersonRecord(
-        id=PersonId(row.id),
-        username=Username(row.username),
-        serial=row.serial,
-        subject=row.subject,
-        document_index=row.document_index,
-        phone_index=row.phone_index,
-        name=row.name,
-        staff_no=StaffNo(row.staff_no),
-    )
 
 
 def _put_persons(connection: Connection, delta: RegistryDelta, keyring: Keyring, now: datetime) -> None:
@@ -184,9 +181,9 @@ def _put_persons(connection: Connection, delta: RegistryDelta, keyring: Keyring,
 
 def _put_claims(connection: Connection, put: Iterable[Claim], ended: Iterable[ClaimKey]) -> None:
     table = tables.claim
-    rows = [_claim_row(claim) for claim in put]
+    new = [rows.claim_row(claim) for claim in put]
     gone = [{"s": source, "p": person, "o": org, "t": post or ""} for source, person, org, post in ended]
-    gone += [{"s": r["source"], "p": r["person_id"], "o": r["org"], "t": r["post"]} for r in rows]
+    gone += [{"s": r["source"], "p": r["person_id"], "o": r["org"], "t": r["post"]} for r in new]
     if gone:
         same = and_(
             table.c.source == bindparam("s"),
@@ -195,116 +192,5 @@ def _put_claims(connection: Connection, put: Iterable[Claim], ended: Iterable[Cl
             table.c.post == bindparam("t"),
         )
         connection.execute(delete(table).where(same), gone)
-    if rows:
-        connection.execute(insert(table), rows)
-
-
-def _claim(row: Any) -> Claim:
-    return Claim(
-        source=SourceId(row.source),
-        person=PersonId(row.person_id),
-        org=OrgCode(row.org),
-        post=PostId(row.post) if row.post else None,
-        employment=row.employment,
-        status=row.status,
-        status_from=row.status_from,
-        status_to=row.status_to,
-        post_start=row.post_start,
-        origin=Origin(SourceId(row.source), row.locator),
-        missing_since=row.missing_since,
-        quarantined=row.quarantined,
-    )
-
-
-def _claim_row(claim: Claim) -> dict[str, Any]:
-    return {
-        "source": claim.source,
-        "person_id": claim.person,
-        "org": claim.org,
-        "post": claim.post or "",
-        "employment": claim.employment,
-        "status": claim.status,
-        "status_from": claim.status_from,
-        "status_to": claim.status_to,
-        "post_start": claim.post_start,
-        "locator": claim.origin.locator,
-        "missing_since": claim.missing_since,
-        "quarantined": claim.quarantined,
-    }
-
-
-def _unit(row: Any) -> OrgUnit:
-    return OrgUnit(
-        code=OrgCode(row.code),
-        name=row.name,
-        kind=OrgKind(row.kind),
-        parent=None if row.parent is None else OrgCode(row.parent),
-        origin=Origin(SourceId(row.source), row.locator),
-    )
-
-
-def _unit_row(unit: OrgUnit) -> dict[str, Any]:
-    return {
-        "code": unit.code,
-        "name": unit.name,
-        "kind": unit.kind,
-        "parent": unit.parent,
-        "source": unit.origin.source,
-        "locator": unit.origin.locator,
-    }
-
-
-def _declaration(row: Any) -> Declaration:
-    return Declaration(
-        source=SourceId(row.source),
-        mode=Mode(row.mode),
-        scope=tuple(OrgCode(code) for code in row.scope),
-        as_of=row.as_of,
-        sequence=row.sequence,
-        digest=row.digest,
-        row_count=row.row_count,
-    )
-
-
-def _declaration_row(item: Declaration, now: datetime) -> dict[str, Any]:
-    return {
-        "source": item.source,
-        "mode": item.mode,
-        "scope": list(item.scope),
-        "as_of": item.as_of,
-        "sequence": item.sequence,
-        "digest": item.digest,
-        "row_count": item.row_count,
-        "accepted_at": now,
-    }
-
-
-def _hold(row: Any) -> Hold:
-    return Hold(
-        person=PersonId(row.person_id),
-        kind=HoldKind(row.kind),
-        since=row.since,
-        reason=row.reason,
-        origin=row.origin,
-    )
-
-
-def _hold_row(hold: Hold) -> dict[str, Any]:
-    return {
-        "person_id": hold.person,
-        "kind": hold.kind,
-        "since": hold.since,
-        "reason": hold.reason,
-        "origin": hold.origin,
-    }
-
-
-def _withholding(row: Any) -> Withholding:
-    return Withholding(
-        person=PersonId(row.person_id),
-        post=PostId(row.post),
-        area=OrgCode(row.area),
-        actor=row.actor,
-        at=row.at,
-        reason=row.reason,
-    )
+    if new:
+        connection.execute(insert(table), new)

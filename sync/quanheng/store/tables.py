@@ -135,6 +135,32 @@ withholding = Table(
     Column("actor", String(64), nullable=False),
     Column("at", Instant, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("signature", String(256), nullable=False, server_default=""),
+)
+
+basis = Table(
+    "basis",
+    metadata,
+    # Bases that no source says; those of the sources are in ``claim``.
+    Column("person_id", String(32), primary_key=True),
+    Column("post", String(48), primary_key=True),
+    Column("area", String(24), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("signature", String(256), nullable=False),
+)
+
+waiver = Table(
+    "waiver",
+    metadata,
+    Column("key", String(64), primary_key=True),  # of the proposal that a second person decides
+    Column("person_id", String(32), nullable=False),
+    Column("rule", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("control", Text, nullable=False),
+    Column("until", Date, nullable=False),
 )
 
 proposal = Table(
@@ -189,6 +215,39 @@ seen_event = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("at", Instant, nullable=False, index=True),
+)
+
+to_judge = Table(
+    "to_judge",
+    metadata,
+    # Users whom an event has told of and who have not been judged since; '*' is everything.
+    Column("user_id", String(36), primary_key=True),
+    Column("since", Instant, nullable=False),
+)
+
+exposure = Table(
+    "exposure",
+    metadata,
+    # How long somebody held what was not theirs, both times by Keycloak's clock.
+    Column("event_id", String(64), primary_key=True),
+    Column("user_id", String(36), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(36), nullable=False),  # id of the group; '' for roles
+    Column("granted_at", Instant, nullable=False),
+    Column("revoked_at", Instant, index=True),  # null: still held
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    # What people are to be told, once for each way of telling; gone when it was told.
+    Column("id", Integer, primary_key=True),
+    Column("channel", String(16), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False, index=True),
 )
 
 plan = Table(

@@ -9,6 +9,7 @@ from typing import Final
 from quanheng.config import read_settings
 from quanheng.errors import QuanhengError
 from quanheng.operations.context import Context
+from quanheng.operations.doctor.guard import examine_guard
 from quanheng.operations.doctor.local import examine_files
 from quanheng.operations.doctor.result import Result, fail, ok
 from quanheng.operations.doctor.server import examine_server
@@ -19,6 +20,7 @@ _AREAS: Final[tuple[tuple[str, Callable[[Context], Iterator[Result]]], ...]] = (
     ("files", examine_files),
     ("store", examine_store),
     ("keycloak", examine_server),
+    ("guard", examine_guard),
     ("sources", examine_sources),
 )
 

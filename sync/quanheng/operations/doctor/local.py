@@ -14,6 +14,7 @@ from quanheng.config import LdapSettings, Settings
 from quanheng.errors import ConfigurationError
 from quanheng.identity.files import require_private
 from quanheng.identity.keys import FileKeyring, KeyName, key_versions
+from quanheng.identity.rules_key import PRIVATE, read_rules_key
 from quanheng.operations.bootstrap import SEALS
 from quanheng.operations.client_keys import our_clients, read_public_key
 from quanheng.operations.context import Context
@@ -24,6 +25,7 @@ _LITTLE_BYTES: Final = 200_000_000
 _SOME_BYTES: Final = 2_000_000_000
 _NO_LIMIT_PERCENT: Final = 100
 
+_RULES_KEY: Final = "运行 quanheng keys generate --clients-only，再把 quanheng-rules.pub.pem 交给服务器管理员"
 _BIND_FILE: Final = "把绑定账号的口令写入该文件，权限 0600"
 
 
@@ -33,6 +35,10 @@ def examine_files(context: Context) -> Iterator[Result]:
     yield _keys(settings)
     for client in our_clients(settings):
         yield _private(f"keys.{client.client_id}", partial(read_public_key, client))
+    if (settings.keys_directory / PRIVATE).exists():
+        yield _private("keys.rules", partial(read_rules_key, settings.keys_directory))
+    else:
+        yield warn("keys.rules", "没有规则签名密钥，守卫得不到规则", _RULES_KEY)
     seals = settings.keys_directory / SEALS
     if seals.exists():
         yield _private("keys.seals", partial(require_private, seals))

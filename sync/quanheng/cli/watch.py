@@ -1,0 +1,54 @@
+"""``quanheng watch``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Final
+
+from rich.console import Console
+
+from quanheng.cli.labels import describe_exposure
+from quanheng.cli.session import Given
+from quanheng.errors import UnsafePlanError
+from quanheng.operations.watching import Tick, Watcher, read_exposure
+from quanheng.watch.exposure import ExposureReport
+
+_LOOKS: Final = 5
+"""The first look after a start may only read, and one behind somebody else's repair has to wait."""
+
+
+def watch(*, session: Given) -> int:
+    """Look once at what happened in Keycloak, judge and repair it; 'quanheng run' does so all the time.
+
+    Exit 0 when nothing is left to do, 4 when a repair exceeds a limit and waits for a person.
+    """
+    watcher = Watcher(session.context)
+    events = changes = 0
+    last = Tick(waiting=True)
+    for _ in range(_LOOKS):
+        last = watcher.tick()
+        events += last.events
+        changes += last.changes
+        if last.stopped or last.quiet:
+            break
+    exposure = read_exposure(session.context)
+    session.report(
+        {
+            "events": events,
+            "changes": changes,
+            "stopped": last.stopped,
+            "waiting": last.waiting,
+            "exposure": asdict(exposure),
+        },
+        lambda out: _show(out, events, changes, last, exposure),
+    )
+    return UnsafePlanError.exit_code if last.stopped else 0
+
+
+def _show(out: Console, events: int, changes: int, last: Tick, exposure: ExposureReport) -> None:
+    out.print(f"新事件 {events}，修复 {changes} 项")
+    if last.stopped:
+        out.print("修复超出安全限度，未执行：请查看 quanheng plan", style="bold red")
+    if last.waiting:
+        out.print("另一进程正在写入：请稍后再试")
+    out.print(f"越权存续（授予至收回）：{describe_exposure(exposure)}")

@@ -1,0 +1,57 @@
+"""What is told, and the port through which it is told.
+
+Implementations: :mod:`quanheng.notify.file`, :mod:`quanheng.notify.webhook`, :mod:`quanheng.notify.smtp`.
+
+Must: deliver or raise :class:`UndeliveredError` within its time limit; never raise anything else for a fault
+of the other side; never put a secret into an exception. May: deliver the same notice twice, which has the
+same id then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from quanheng.errors import QuanhengError
+from quanheng.model.change import Json
+
+
+class UndeliveredError(QuanhengError):
+    """A notice could not be delivered; it is tried again."""
+
+    exit_code = 5
+
+
+class NoticeKind(StrEnum):
+    """What is told; each has its words in ``templates/``."""
+
+    VETO = "veto"
+    REPAIR = "repair"
+    CAP_REACHED = "cap_reached"
+    CONFIGURATION = "configuration"
+    CAUSE = "cause"
+    GAP = "gap"
+    BREAK_GLASS = "break_glass"
+    RULES = "rules"
+    GUARD_GONE = "guard_gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something to tell. Facts hold no name of a person, no number and no phone; user names are ids."""
+
+    id: str
+    kind: NoticeKind
+    at: datetime
+    realm: str
+    facts: Mapping[str, Json]
+
+
+class Notifier(Protocol):
+    """One way of telling."""
+
+    def send(self, notice: Notice) -> None:
+        """Deliver one notice. Raises :class:`UndeliveredError`."""

@@ -1,0 +1,163 @@
+"""Carrying out a plan as the realm's one writer, and finishing what an interrupted run left (decision 21)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from quanheng.engine.apply import Outcome, Progress, apply_plan
+from quanheng.engine.desired import CARD_PROVIDER
+from quanheng.engine.effects import InEffect, is_group_change
+from quanheng.engine.plan import Plan
+from quanheng.engine.steps import ENDS_SESSIONS, Result
+from quanheng.errors import QuanhengError
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.logs import get_logger
+from quanheng.model.change import Change, ChangeKind, Json
+from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
+from quanheng.operations.context import Context
+from quanheng.operations.guarding import publish_rules
+from quanheng.operations.noting import note
+from quanheng.operations.refresh import distrust_mirror, sweep
+from quanheng.store.holder import this_process
+from quanheng.store.lease import Lease
+from quanheng.store.mirror import replace_groups
+from quanheng.store.plans import PlanState, read_journal, read_plan, read_unfinished, set_plan_state
+from quanheng.store.recorder import StoreRecorder
+from quanheng.store.registry import commit_delta
+from quanheng.store.rotation import require_index_key
+from quanheng.store.watching import ToJudge, clear_to_judge
+
+_PATHS_CHANGE = {ChangeKind.GROUP_UPDATE, ChangeKind.GROUP_MOVE}
+
+log = get_logger(__name__)
+
+
+@contextmanager
+def hold_lease(context: Context) -> Iterator[Lease]:
+    """Be the realm's one writer."""
+    with Lease.acquire(context.database, context.realm_name, this_process(), context.clock) as lease:
+        with context.database.reading() as connection:
+            # A daemon that slept through a rotation would take everybody for somebody new.
+            require_index_key(connection, context.keyring)
+        yield lease
+
+
+def recover(context: Context, lease: Lease) -> int:
+    """Finish what an interrupted run left: enter into the ledger the steps that it had done.
+
+    What it had not done is superseded: the next plan sees for itself what is still missing.
+    """
+    with context.database.reading() as connection:
+        digest = read_unfinished(connection)
+        if digest is None:
+            return 0
+        plan = read_plan(connection, digest, context.keyring).plan
+        done = read_journal(connection, digest)
+    observed = sweep(context)
+    effects = InEffect(observed, plan.changes)
+    found = [
+        Result(step=number, change=change, user=_user(effects, change), group=_group(effects, change))
+        for number, change in enumerate(plan.changes)
+        if number not in done and effects(change)
+    ]
+    for user in {item.user.id for item in found if item.user and item.change.kind in ENDS_SESSIONS}:
+        with suppress(RealmRefusedError):  # gone since
+            context.realm.logout(user)  # the run may have died between the two calls
+    recorder = StoreRecorder(context.database, context.keyring, lease)
+    for at in range(0, len(found), 500):
+        recorder.record(plan, found[at : at + 500], how="found")
+    with context.database.transaction() as connection:
+        lease.assert_held(connection)
+        body: dict[str, Json] = {
+            "digest": digest,
+            "found": len(found),
+            "done": len(done),
+            "of": len(plan.changes),
+        }
+        note(context, connection, "plan_superseded", body)
+        set_plan_state(connection, digest, PlanState.SUPERSEDED, context.clock())
+        distrust_mirror(connection)
+    return len(found)
+
+
+def carry_out(
+    context: Context,
+    lease: Lease,
+    plan: Plan,
+    observed: ObservedRealm,
+    progress: Progress | None = None,
+    *,
+    repairs: ToJudge | None = None,
+) -> Outcome:
+    """Carry out a plan that may be. ``repairs``: whom it was made for, when it is not about everybody.
+
+    A repair that changes nothing of what is known of people leaves the registry's revision alone, so that a
+    plan that waits for a second person goes on waiting.
+    """
+    if not plan.changes and plan.delta.empty:
+        with context.database.transaction() as connection:
+            lease.assert_held(connection)
+            clear_to_judge(connection, repairs)
+        return Outcome(done={}, refused=())
+    with context.database.transaction() as connection:
+        lease.assert_held(connection)
+        if repairs is None or not plan.delta.empty:
+            commit_delta(connection, plan.delta, context.keyring, context.clock())
+        set_plan_state(connection, plan.digest, PlanState.APPLYING, context.clock())
+        note(
+            context,
+            connection,
+            "plan_begun",
+            {
+                "digest": plan.digest,
+                "planner": plan.planner,
+                "counts": dict(plan.counts()),
+                "sources": [f"{item.source} {item.sequence} {item.digest}" for item in plan.delta.sources],
+            },
+        )
+    settings = context.settings.keycloak
+    outcome = apply_plan(
+        plan,
+        context.realm,
+        observed,
+        StoreRecorder(context.database, context.keyring, lease),
+        provider=CARD_PROVIDER,
+        workers=settings.workers,
+        batch_size=settings.batch_size,
+        progress=progress,
+        after_structure=lambda groups: publish_or_log(context, replace(observed, groups=groups)),
+    )
+    groups = context.realm.read_groups() if _PATHS_CHANGE & set(outcome.done) else None
+    with context.database.transaction() as connection:
+        lease.assert_held(connection)
+        if groups is not None:
+            replace_groups(connection, groups)  # a new name changes the paths of all below it
+        clear_to_judge(connection, repairs)
+        set_plan_state(connection, plan.digest, PlanState.APPLIED, context.clock())
+        note(
+            context,
+            connection,
+            "plan_finished",
+            {"digest": plan.digest, "done": dict(outcome.done), "refused": len(outcome.refused)},
+        )
+    return outcome
+
+
+def publish_or_log(context: Context, observed: ObservedRealm) -> bool:
+    """Give the guard the rules; when that fails, what takes power away goes on, and the guard itself keeps
+    anybody from being given any."""
+    try:
+        return publish_rules(context, observed) is not None
+    except QuanhengError as error:
+        log.error("the guard did not get the rules", problem=str(error))  # noqa: TRY400 -- expected
+        return False
+
+
+def _user(effects: InEffect, change: Change) -> RealmUser | None:
+    return None if is_group_change(change.kind) else effects.user(change)
+
+
+def _group(effects: InEffect, change: Change) -> RealmGroup | None:
+    return effects.group(change) if is_group_change(change.kind) else None

@@ -1,0 +1,241 @@
+"""What was read of Keycloak, taken in: which console changes stand, what the guard vetoed, whom to judge.
+
+Everything here is written in the transaction that brings the mirror up to date, so that each event has its
+effect once, whoever reads it: a sync or the watcher.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from quanheng.clock import day_in_china
+from quanheng.engine.comparison import join
+from quanheng.engine.trees import Trees
+from quanheng.keycloak.events import Affected, affected
+from quanheng.keycloak.representation import GUARD_EVENT
+from quanheng.ledger.chain import Ledger
+from quanheng.logs import get_logger
+from quanheng.model.change import Json
+from quanheng.model.ids import KeycloakId, OrgCode, PostId
+from quanheng.model.realm import AdminEvent, ObservedRealm, RealmGroup
+from quanheng.model.registry import RegistryDelta
+from quanheng.notify.port import NoticeKind
+from quanheng.operations.announcing import announce
+from quanheng.operations.context import Context
+from quanheng.operations.noting import note
+from quanheng.operations.organisations import read_recoded, units_of
+from quanheng.operations.trust import read_trusted_part, sign_basis, sign_withholding
+from quanheng.policy.effective import Powers
+from quanheng.policy.units import Units
+from quanheng.store.registry import commit_delta
+from quanheng.store.watching import ToJudge, put_exposures, put_to_judge
+from quanheng.watch.actors import Move, MoveKind, find_moves
+from quanheng.watch.adopting import Adopter, Adoption, Stood
+from quanheng.watch.exposure import exposure_of
+
+_LONGEST: Final = 300
+"""Characters of one fact that came from outside."""
+_LEDGER_KINDS: Final = {
+    "basis": "basis_adopted",
+    "basis_ended": "basis_ended",
+    "withholding": "withholding_adopted",
+    "withholding_ended": "withholding_ended",
+    "": "console_change_refused",
+}
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What was there, what is there, and what was told of it."""
+
+    before: ObservedRealm | None
+    """None when nothing is known of it: then nothing can have been granted since."""
+    after: ObservedRealm
+    events: Sequence[AdminEvent]
+    hint: Affected | None = None
+    """What was read again; None for everything."""
+
+
+def take_in(context: Context, connection: Connection, seen: Observation) -> None:
+    """Write down everything that follows from an observation but the mirror itself."""
+    own = context.realm.own_actors
+    put_to_judge(connection, _to_judge(seen), context.clock())
+    if Ledger(connection, context.keyring, context.clock).last() is None:
+        return  # before the bootstrap nobody is entitled to anything
+    for event in seen.events:
+        if event.resource_type == GUARD_EVENT:
+            _note_guard(context, connection, event)
+    if seen.before is None:
+        return
+    moves = [move for move in _moves(context, seen, seen.before) if move.actor not in own]
+    if moves:
+        _judge_moves(context, connection, seen, seen.before, moves)
+
+
+def tell_gap(context: Context, connection: Connection, why: str) -> None:
+    """Say that events are missing, loudly: somebody may have hidden something."""
+    log.error("admin events are missing; everything was read again", why=why)
+    if Ledger(connection, context.keyring, context.clock).last() is not None:
+        note(context, connection, "events_missing", {"why": why})
+        announce(context, connection, NoticeKind.GAP, {"reason": why})
+
+
+def _to_judge(seen: Observation) -> ToJudge:
+    if seen.hint is None:
+        return ToJudge(everybody=True)
+    hint = seen.hint
+    return ToJudge(
+        users=hint.users, structure=bool(hint.all_groups or hint.groups or hint.roles or hint.configuration)
+    )
+
+
+def _moves(context: Context, seen: Observation, before: ObservedRealm) -> Sequence[Move]:
+    after = seen.after.users
+    if seen.hint is None:
+        touched = {key: user for key, user in after.items() if before.users.get(key) != user}
+    else:
+        touched = {key: after[key] for key in seen.hint.users if key in after}
+    return find_moves(seen.events, before.users, touched, default_role=context.realm.default_role)
+
+
+def _judge_moves(
+    context: Context,
+    connection: Connection,
+    seen: Observation,
+    before: ObservedRealm,
+    moves: Sequence[Move],
+) -> None:
+    now = context.clock()
+    users = {move.user for move in moves} | {move.actor for move in moves if move.actor is not None}
+    trusted = read_trusted_part(connection, context.keyring, users)
+    units = units_of(context, trusted.registry, read_recoded(context))
+    adopter = Adopter(
+        registry=trusted.registry,
+        pack=context.pack,
+        rules=context.rules,
+        units=units,
+        standing=before.users,
+        posts=posts_of_groups(context, units, seen.after.groups),
+        today=day_in_china(now),
+        now=now,
+    )
+    adoption = adopter.adopt(moves)
+    if not adoption.empty:
+        _commit(context, connection, adoption)
+    powers = Powers(seen.after, context.rules)
+    for stood in adoption.moves:
+        if stood.outcome == "as_desired" or (not stood.outcome and not _matters(stood, powers)):
+            continue
+        note(context, connection, _LEDGER_KINDS[stood.outcome], _told(stood, seen.after.groups))
+    begun = [
+        exposure
+        for stood in adoption.moves
+        if not stood.outcome and _matters(stood, powers) and (exposure := exposure_of(stood.move)) is not None
+    ]
+    put_exposures(connection, begun)
+
+
+def posts_of_groups(
+    context: Context, units: Units, groups: Mapping[KeycloakId, RealmGroup]
+) -> Mapping[KeycloakId, tuple[PostId, OrgCode]]:
+    """Post and area of each group that carries a post's role.
+
+    A group is known by its whole path, which is unique; anybody with a group could write our key into it.
+    """
+    places: dict[tuple[str, ...], tuple[PostId, OrgCode]] = {}
+    for node in Trees(context.pack, units).nodes():
+        word, _, seat = node.key.partition(":")
+        if word in ("duty", "admin") and ":" in seat:
+            area, _, post = seat.partition(":")
+            places[node.path] = (PostId(post), OrgCode(area))
+    return {key: places[group.path] for key, group in groups.items() if group.path in places}
+
+
+def _matters(stood: Stood, powers: Powers) -> bool:
+    """Whether a move that does not stand gave, or took, a power."""
+    move = stood.move
+    if move.kind is MoveKind.ROLES_ADDED:
+        return any(powers.of_role(role) for role in move.roles)
+    return move.group is not None and bool(powers.of_group(move.group))
+
+
+def _commit(context: Context, connection: Connection, adoption: Adoption) -> None:
+    keyring = context.keyring
+    delta = RegistryDelta(
+        bases_put=tuple(sign_basis(keyring, basis) for basis in adoption.bases_put),
+        bases_ended=adoption.bases_ended,
+        withholdings_put=tuple(sign_withholding(keyring, item) for item in adoption.withholdings_put),
+        withholdings_ended=adoption.withholdings_ended,
+        next_serial=adoption.registry.next_serial,
+    )
+    commit_delta(connection, delta, keyring, context.clock())
+
+
+def _told(stood: Stood, groups: Mapping[KeycloakId, RealmGroup]) -> dict[str, Json]:
+    move = stood.move
+    body: dict[str, Json] = {
+        "user": str(move.user),
+        "change": str(move.kind),
+        "actor": move.actor,
+        "event": move.event,
+    }
+    if move.group is not None:
+        body["group"] = join(groups[move.group].path) if move.group in groups else str(move.group)
+    if move.roles:
+        body["roles"] = [str(role) for role in sorted(move.roles)]
+    if stood.seat is not None:
+        person, post, area = stood.seat
+        body |= {"person": str(person), "post": str(post), "area": str(area)}
+    if stood.why:
+        body["why"] = stood.why
+    return body
+
+
+def _note_guard(context: Context, connection: Connection, event: AdminEvent) -> None:
+    """A veto, or a use of break-glass, into the ledger; once, since an event is new only once."""
+    detail = _detail(event)
+    kind = "guard_break_glass" if detail.get("kind") == "break_glass" else "guard_veto"
+    user = event.resource_path.removeprefix("users/")
+    body: dict[str, Json] = {
+        "event": event.id,
+        "user": user,
+        "actor": event.actor_user,
+        "actor_client": event.actor_client,
+        "rule": detail.get("rule", ""),
+        "article": detail.get("article", ""),
+        "duty": detail.get("duty", ""),
+        "reason": detail.get("reason", ""),
+    }
+    note(context, connection, kind, body)
+    notice = NoticeKind.BREAK_GLASS if kind == "guard_break_glass" else NoticeKind.VETO
+    announce(context, connection, notice, {**body, "until": ""})
+
+
+def _detail(event: AdminEvent) -> dict[str, str]:
+    try:
+        body: Any = json.loads(event.detail)
+    except ValueError:
+        return {}
+    if not isinstance(body, dict):
+        return {}
+    return {str(name): str(value)[:_LONGEST] for name, value in body.items()}
+
+
+def structure_actors(context: Context, events: Sequence[AdminEvent]) -> tuple[str, ...]:
+    """Who changed groups, roles or settings, other than us."""
+    own = context.realm.own_actors
+    found = []
+    for event in events:
+        hint = affected([event])
+        if event.actor_user not in own and (
+            hint.all_groups or hint.groups or hint.roles or hint.configuration or hint.everything
+        ):
+            found.append(event.actor_user)
+    return tuple(dict.fromkeys(found))

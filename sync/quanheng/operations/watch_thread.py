@@ -1,0 +1,102 @@
+"""The daemon's side threads: one looks every few seconds, another delivers what is to be told.
+
+Each works with a context of its own. A fault ends neither: the next look tries again, a little later each
+time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from quanheng.config import NotifySettings, WatchSettings
+from quanheng.errors import QuanhengError
+from quanheng.logs import get_logger
+from quanheng.notify.open import channels_of, open_notifiers
+from quanheng.operations.announcing import deliver_notices
+from quanheng.operations.context import Context
+from quanheng.operations.watching import Watcher
+
+_LONGEST_PAUSE: Final = 60.0
+"""Seconds between two tries while Keycloak or the store is away."""
+DELIVERY_SECONDS: Final = 2.0
+
+log = get_logger(__name__)
+
+
+class Repeating:
+    """Something done again and again in a thread, until it is stopped."""
+
+    def __init__(
+        self,
+        name: str,
+        seconds: float,
+        new_context: Callable[[], Context],
+        prepare: Callable[[Context], Callable[[], object]],
+        *,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``prepare`` makes of a context what is called each time; ``after`` follows each that went well."""
+        self._seconds = seconds
+        self._new_context = new_context
+        self._prepare = prepare
+        self._after = after
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._name = name
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is under way, and return when it is finished."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pause = self._seconds
+        while not self._stopping.is_set():
+            try:
+                with self._new_context() as context:
+                    call = self._prepare(context)
+                    while not self._stopping.is_set():
+                        call()
+                        self._after()
+                        pause = self._seconds
+                        self._stopping.wait(pause)
+            except QuanhengError as error:
+                pause = self._put_off(pause, kind=type(error).__name__, problem=str(error))
+            except Exception as error:  # noqa: BLE001 -- whatever it was, somebody has to go on looking
+                # The text of a fault that nobody expected may hold anything.
+                pause = self._put_off(pause, kind=type(error).__name__, problem="an unexpected fault")
+
+    def _put_off(self, pause: float, *, kind: str, problem: str) -> float:
+        log.error("interrupted; trying again", thread=self._name, kind=kind, problem=problem)
+        self._stopping.wait(pause)
+        return min(_LONGEST_PAUSE, pause * 2)
+
+
+def watch_thread(
+    settings: WatchSettings,
+    new_context: Callable[[], Context],
+    after: Callable[[], None],
+    turn: threading.Lock,
+) -> Repeating:
+    """Looks every ``watch.seconds``; writes while nobody else in this process has ``turn``."""
+    return Repeating(
+        "watch", settings.seconds, new_context, lambda context: Watcher(context, turn).tick, after=after
+    )
+
+
+def delivery_thread(settings: NotifySettings, new_context: Callable[[], Context]) -> Repeating | None:
+    """Delivers what is to be told; None when nobody is."""
+    if not channels_of(settings):
+        return None
+
+    def prepare(context: Context) -> Callable[[], object]:
+        notifiers = open_notifiers(settings, clock=context.clock)
+        return lambda: deliver_notices(context, notifiers)
+
+    return Repeating("notices", DELIVERY_SECONDS, new_context, prepare)

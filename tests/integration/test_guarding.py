@@ -1,0 +1,188 @@
+"""The rules on their way to the guard: when they are published, with which number, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixtures.fake_guard import install_guard
+from fixtures.world import World
+from quanheng.errors import ConfigurationError
+from quanheng.identity.rules_key import PRIVATE
+from quanheng.keycloak.fake_base import FakeGuardState
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.keycloak.sealing import UnsealableRulesError
+from quanheng.operations.guarding import Published, publish_rules, qualification_groups, read_issue
+from quanheng.operations.refresh import read_live
+
+
+@pytest.fixture
+def guarded(world: World) -> World:
+    """A world whose server has a guard, and whose realm has its groups."""
+    world.issue_and_sync()
+    install_guard(world.fake, world.settings.keys_directory)
+    return world
+
+
+def publish(world: World, *, force: bool = False) -> Published | None:
+    """Give the guard its rules, as the realm is now."""
+    return publish_rules(world.context, read_live(world.context.realm), force=force)
+
+
+def state_of(world: World) -> FakeGuardState:
+    """The guard's state."""
+    return world.fake.guard.state
+
+
+def in_force(world: World) -> Any:
+    """The rules that the guard has."""
+    rules = state_of(world).rules
+    assert rules is not None
+    return json.loads(rules.payload)
+
+
+def test_nothing_without_a_guard(world: World) -> None:
+    """A server without a guard gets nothing, and no key is asked for."""
+    assert publish(world) is None
+    assert read_issue(world.context).sequence == 0
+
+
+def test_once(guarded: World) -> None:
+    """The rules of the pack are put in force once, and written into the ledger; unchanged, never again."""
+    published = publish(guarded)
+    assert published is not None
+    assert (published.sequence, published.exclusions) == (1, len(guarded.context.rules.exclusions))
+    status = guarded.context.guard.read_status()
+    assert status is not None
+    assert (status.valid, status.sequence) == (True, 1)
+    assert publish(guarded) is None
+    guarded.pass_time(days=1)
+    assert publish(guarded) is None
+    (entry,) = guarded.ledger("rules_published")
+    body = json.loads(entry.body)
+    assert (body["sequence"], body["digest"]) == (1, published.digest)
+
+
+def test_our_accounts_and_qualifications_are_in_them(guarded: World) -> None:
+    """Writers are our service accounts; a qualification is the id of its group."""
+    publish(guarded)
+    body = in_force(guarded)
+    assert body["writers"] == sorted(guarded.context.realm.own_actors)
+    groups = {group.path: group.id for group in guarded.context.realm.read_groups().values()}
+    assert body["groups"] == {groups["资格", "正式在编"]: "正式在编"}
+
+
+def test_before_there_are_groups(world: World) -> None:
+    """In an empty realm a qualification is a group that nobody can be in; once there is one, it is told."""
+    install_guard(world.fake, world.settings.keys_directory)
+    assert publish(world) is not None
+    assert list(in_force(world)["groups"]) == ["no-group:permanent"]
+    world.issue_and_sync()
+    publish(world)
+    assert "no-group:permanent" not in in_force(world)["groups"]
+
+
+def _wipe(world: World) -> None:
+    state_of(world).rules = None
+
+
+def _forge(world: World) -> None:
+    rules = state_of(world).rules
+    assert rules is not None
+    state_of(world).rules = replace(rules, signature=bytes(64))
+
+
+def _new_role(world: World) -> None:
+    role = next(iter(world.context.rules.composites))
+    world.console.tamper_delete_role(role)
+    world.console.tamper_role(role, composites=world.context.rules.composites[role])
+
+
+def _new_key(world: World) -> None:
+    (world.settings.keys_directory / PRIVATE).unlink()
+    install_guard(world.fake, world.settings.keys_directory)
+
+
+@pytest.mark.parametrize("change", [_wipe, _forge, _new_role, _new_key])
+def test_published_again(guarded: World, change: Callable[[World], None]) -> None:
+    """Rules that were wiped or forged, a role made anew, another key: the next number is published."""
+    publish(guarded)
+    change(guarded)
+    again = publish(guarded)
+    assert again is not None
+    assert again.sequence == 2
+    assert publish(guarded) is None
+
+
+def test_forced(guarded: World) -> None:
+    """Asked for, the same rules are published under the next number."""
+    first, second = publish(guarded), publish(guarded, force=True)
+    assert first is not None
+    assert second is not None
+    assert (second.sequence, second.digest) == (2, first.digest)
+
+
+def test_a_restored_store_knows_less(guarded: World) -> None:
+    """The number is above the guard's own, whatever the store remembers."""
+    for _ in range(3):
+        publish(guarded, force=True)
+    with guarded.context.database.transaction() as connection:
+        connection.exec_driver_sql("delete from meta where key = 'rules_issued'")
+    again = publish(guarded)
+    assert again is not None
+    assert again.sequence == 4
+
+
+def test_an_answer_that_was_lost(guarded: World) -> None:
+    """A number that the guard may have seen is never used for other rules."""
+    lost = RuntimeError("lost")
+
+    def lose(name: str) -> None:
+        if name == "guard_publish":
+            guarded.fake.after_call = None
+            raise lost
+
+    guarded.fake.after_call = lose
+    with pytest.raises(RuntimeError):
+        publish(guarded)
+    again = publish(guarded)
+    assert again is not None
+    assert again.sequence == 2
+
+
+def test_refused(guarded: World) -> None:
+    """A guard that does not know our key refuses, which is an error, and nothing counts as published."""
+    state_of(guarded).public_keys = ()
+    with pytest.raises(RealmRefusedError) as refused:
+        publish(guarded)
+    assert refused.value.status == 409
+    assert read_issue(guarded.context).digest == ""
+    assert state_of(guarded).rules is None
+
+
+def test_what_is_missing_is_named(guarded: World) -> None:
+    """Without the key, or a role of the pack, nothing is published."""
+    key = guarded.settings.keys_directory / PRIVATE
+    kept = key.read_bytes()
+    key.unlink()
+    with pytest.raises(ConfigurationError, match="quanheng-rules"):
+        publish(guarded)
+    key.touch(0o600)
+    key.write_bytes(kept)
+    guarded.console.tamper_delete_role(next(iter(guarded.context.rules.composites)))
+    with pytest.raises(UnsealableRulesError, match="realm apply"):
+        publish(guarded)
+
+
+def test_a_copied_key_is_no_qualification(guarded: World) -> None:
+    """Whoever copies our key into a group of their own does not make it the qualification's."""
+    groups = guarded.context.realm.read_groups()
+    ours = next(group for group in groups.values() if group.path == ("资格", "正式在编"))
+    root = next(group for group in groups.values() if group.path == ("资格",))
+    guarded.console.create_group(root.id, "假", ours.attributes, frozenset())
+    found = qualification_groups(guarded.pack, read_live(guarded.context.realm))
+    assert list(found.values()) == [ours.id]

@@ -1,0 +1,363 @@
+"""Every way to give power past the rules, on a real server: undone by one look of the watcher.
+
+In a realm without the guard each way is undone. What the guard vetoes (``test_guard_paths.py``) cannot happen
+in a guarded realm; what has no veto is set right there too, by the guard itself where our accounts may not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from deploy.local.keycloak import RunningKeycloak
+
+from fixtures.kills import KILLS
+from fixtures.real_world import choices_of
+from fixtures.servers_keycloak import describe_realm
+from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, build_watched_realm
+from fixtures.watching import watcher
+from fixtures.world import VILLAGE, WorldTemplate
+from quanheng.operations.watching import read_exposure
+from quanheng.policy.pack import load_packs
+
+Way = Callable[[WatchedRealm], str]
+"""Gives power past the rules; returns the user who then breaks one."""
+Cause = Callable[[WatchedRealm], None]
+Make = Callable[[str, Ed25519PrivateKey], WatchedRealm]
+
+
+@pytest.fixture(scope="module")
+def make_watched(
+    keycloak_server: RunningKeycloak,
+    keycloak_keys: dict[str, ec.EllipticCurvePrivateKey],
+    world_template: WorldTemplate,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Make]:
+    """Makes realms with 经办人员, 系统管理员 and villagers, in which nothing is left to do."""
+    opened: list[Callable[[], None]] = []
+
+    def make(name: str, key: Ed25519PrivateKey) -> WatchedRealm:
+        name = f"{name}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+        realm = describe_realm(keycloak_server, keycloak_keys, name, choices_of(load_packs(["shanxi"])))
+        opened.append(realm.close)
+        watched = build_watched_realm(realm, world_template, tmp_path_factory.mktemp(name) / "world", key)
+        opened.append(watched.world.close)
+        return watched
+
+    yield make
+    for close in reversed(opened):
+        close()
+
+
+@pytest.fixture(scope="module")
+def unguarded(make_watched: Make) -> WatchedRealm:
+    """A realm that the guard does not guard, and for which it believes no rules."""
+    return make_watched("test-watched", Ed25519PrivateKey.generate())
+
+
+@pytest.fixture(scope="module")
+def guarded(make_watched: Make, rules_key: Ed25519PrivateKey) -> WatchedRealm:
+    """A realm that the guard guards, with the rules that the sync gave it."""
+    watched = make_watched("guarded-watched", rules_key)
+    status = watched.world.context.guard.read_status()
+    assert status is not None
+    assert (status.required, status.valid) == (True, True)
+    return watched
+
+
+# Ways that end in what somebody holds: the watcher takes it away again
+
+
+def direct_role(watched: WatchedRealm) -> str:
+    """A role mapped directly."""
+    user = watched.ids[WHO]
+    watched.admin.map_role(user, ROLE)
+    return user
+
+
+def client_role(watched: WatchedRealm) -> str:
+    """A permission of a subsystem mapped directly."""
+    user, client = watched.ids[CHIEF], watched.client("jiujinban")
+    roles = watched.admin.get(f"/clients/{client}/roles", max=500)
+    permission = next(role for role in roles if role["name"] == "benefit_review")
+    watched.admin.send("POST", f"/users/{user}/role-mappings/clients/{client}", [permission])
+    return user
+
+
+def composite(watched: WatchedRealm) -> str:
+    """A role of somebody's own that contains another which contains the duty."""
+    user = watched.ids[WHO]
+    for name, part in (("inner", ROLE), ("outer", "inner")):
+        watched.admin.send("POST", "/roles", {"name": name})
+        path = f"/roles-by-id/{watched.role(name)['id']}/composites"
+        watched.admin.send("POST", path, [watched.role(part)])
+    watched.admin.map_role(user, "outer")
+    return user
+
+
+def role_into_composite(watched: WatchedRealm) -> str:
+    """The duty put into a harmless role that the person was given before."""
+    user = watched.ids[WHO]
+    watched.admin.map_role(user, "harmless")
+    path = f"/roles-by-id/{watched.role('harmless')['id']}/composites"
+    watched.admin.send("POST", path, [watched.role()])
+    return user
+
+
+def group_join(watched: WatchedRealm) -> str:
+    """A membership in the duty's group."""
+    user = watched.ids[WHO]
+    watched.admin.send("PUT", f"/users/{user}/groups/{watched.ids[OFFICE]}")
+    return user
+
+
+def role_into_group(watched: WatchedRealm) -> str:
+    """The role put into a group that the person is in."""
+    watched.admin.send("POST", f"/groups/{watched.ids[HANDLER]}/role-mappings/realm", [watched.role()])
+    return watched.ids[WHO]
+
+
+def role_into_parent(watched: WatchedRealm) -> str:
+    """The role put into a group above."""
+    watched.admin.send("POST", f"/groups/{watched.ids['/岗位']}/role-mappings/realm", [watched.role()])
+    return watched.ids[WHO]
+
+
+def group_move(watched: WatchedRealm) -> str:
+    """A duty's group moved below another's, whose role it inherits."""
+    body = {"id": watched.ids[HANDLER], "name": "经办人员"}
+    watched.admin.send("POST", f"/groups/{watched.ids[OFFICE]}/children", body)
+    return watched.ids[WHO]
+
+
+def group_into_new_one(watched: WatchedRealm) -> str:
+    """A group of somebody's own with the role."""
+    user = watched.ids[WHO]
+    watched.admin.send("POST", "/groups", {"name": "领导"})
+    made = watched.admin.get("/group-by-path/领导")["id"]
+    watched.admin.send("POST", f"/groups/{made}/role-mappings/realm", [watched.role()])
+    watched.admin.send("PUT", f"/users/{user}/groups/{made}")
+    return user
+
+
+def new_user(watched: WatchedRealm) -> str:
+    """A user created with both groups."""
+    body = {"username": "outsider", "enabled": True, "groups": [HANDLER, OFFICE]}
+    watched.admin.send("POST", "/users", body)
+    return watched.named("outsider")
+
+
+def partial_import(watched: WatchedRealm) -> str:
+    """A user imported with a group and a role."""
+    user = {"username": "imported", "enabled": True, "groups": [HANDLER], "realmRoles": [ROLE]}
+    body = {"ifResourceExists": "SKIP", "users": [user]}
+    watched.admin.send("POST", "/partialImport", body)
+    return watched.named("imported")
+
+
+def default_group(watched: WatchedRealm) -> str:
+    """A duty's group made a default: whoever is created next is in it."""
+    path = f"/default-groups/{watched.ids[HANDLER]}"
+    watched.admin.send("PUT", path)
+    watched.admin.send("POST", "/users", {"username": "next", "enabled": True, "groups": [OFFICE]})
+    watched.admin.send("DELETE", path)
+    return watched.named("next")
+
+
+WAYS: Final = (
+    direct_role,
+    client_role,
+    composite,
+    role_into_composite,
+    group_join,
+    role_into_group,
+    role_into_parent,
+    group_move,
+    group_into_new_one,
+    new_user,
+    partial_import,
+    default_group,
+)
+UNVETOED: Final = (role_into_group, role_into_parent, group_move)
+"""Those that fire no event in which the guard could refuse."""
+
+
+def assert_undone(watched: WatchedRealm, way: Way) -> None:
+    """The way breaks the exclusion; one look later nobody breaks it, and nothing differs."""
+    who = way(watched)
+    assert who in watched.in_conflict()
+    assert watched.look().changes > 0
+    watched.assert_right()
+    assert watched.look().quiet
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_without_the_guard_one_look_undoes_it(unguarded: WatchedRealm, way: Way) -> None:
+    """Whatever the way, the exclusion is broken until the next look and not after it."""
+    assert_undone(unguarded, way)
+
+
+@pytest.mark.parametrize("way", UNVETOED, ids=lambda way: way.__name__)
+def test_what_has_no_veto_is_undone_with_the_guard(guarded: WatchedRealm, way: Way) -> None:
+    """Beside the guard the watcher does the same for what the guard cannot refuse."""
+    assert_undone(guarded, way)
+
+
+# Causes that are nobody's: the guard takes them away, or an administrator who applies the configuration
+
+
+def into_our_composite(watched: WatchedRealm) -> None:
+    """A role put into the role of a post that many hold."""
+    path = f"/roles-by-id/{watched.role('post-handler')['id']}/composites"
+    watched.admin.send("POST", path, [watched.role()])
+
+
+def into_default_role(watched: WatchedRealm) -> None:
+    """A role put into the role that everybody holds."""
+    default = watched.admin.get("")["defaultRole"]["id"]
+    watched.admin.send("POST", f"/roles-by-id/{default}/composites", [watched.role()])
+
+
+def left_default_group(watched: WatchedRealm) -> None:
+    """A duty's group made a default."""
+    watched.admin.send("PUT", f"/default-groups/{watched.ids[OFFICE]}")
+
+
+def protocol_mapper(watched: WatchedRealm) -> None:
+    """A mapper that writes the role into each token."""
+    body = {
+        "name": "granting",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-hardcoded-role-mapper",
+        "config": {"role": ROLE},
+    }
+    watched.admin.send("POST", f"/clients/{watched.client('jiujinban')}/protocol-mappers/models", body)
+
+
+def provider_mapper(watched: WatchedRealm) -> None:
+    """A mapper that gives the role to everybody who logs in by card."""
+    body = {
+        "name": "granting",
+        "identityProviderAlias": "social-card",
+        "identityProviderMapper": "oidc-hardcoded-role-idp-mapper",
+        "config": {"role": ROLE, "syncMode": "FORCE"},
+    }
+    watched.admin.send("POST", "/identity-provider/instances/social-card/mappers", body)
+
+
+CAUSES: Final = {
+    into_our_composite: ("composite", "post-handler", ROLE),
+    into_default_role: ("composite", "default-roles-", ROLE),
+    left_default_group: ("default_group", "", "系统管理员"),
+    protocol_mapper: ("protocol_mapper", "client jiujinban", "granting"),
+    provider_mapper: ("provider_mapper", "social-card", "granting"),
+}
+
+
+def is_there(watched: WatchedRealm, cause: Cause) -> bool:
+    """Whether a cause is in force, by Keycloak's own word."""
+    if cause is protocol_mapper:
+        client = watched.client("jiujinban")
+        return bool(watched.admin.get(f"/clients/{client}/protocol-mappers/models"))
+    if cause is provider_mapper:
+        return bool(watched.admin.get("/identity-provider/instances/social-card/mappers"))
+    if cause is left_default_group:
+        return bool(watched.admin.get("/default-groups"))
+    outer = "post-handler" if cause is into_our_composite else watched.admin.get("")["defaultRole"]["name"]
+    parts = watched.admin.get(f"/roles-by-id/{watched.role(outer)['id']}/composites")
+    return ROLE in {part["name"] for part in parts}
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.__name__)
+def test_with_the_guard_one_look_takes_the_cause_away(guarded: WatchedRealm, cause: Cause) -> None:
+    """The guard restores it; no person is touched, and the ledger has what and who."""
+    watched = guarded
+    told = len(watched.bodies("cause_restored"))
+    cause(watched)
+    assert is_there(watched, cause)
+    assert watched.look().changes == 0
+    assert not is_there(watched, cause)
+    (entry,) = watched.bodies("cause_restored")[told:]
+    kind, subject, removed = CAUSES[cause]
+    assert (entry["kind"], entry["removed"]) == (kind, removed)
+    assert entry["subject"].startswith(subject)
+    assert entry["actors"]
+    watched.assert_right()
+    assert watched.look().quiet
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.__name__)
+def test_without_the_guard_a_cause_is_told(unguarded: WatchedRealm, cause: Cause) -> None:
+    """Our daily accounts may not mend it: it is told once, nobody is touched, ``realm apply`` mends it."""
+    watched = unguarded
+    kinds = ("cause_found", "configuration_changed")
+    told = len(watched.bodies(*kinds))
+    cause(watched)
+    assert is_there(watched, cause)
+    assert watched.look().changes == 0
+    assert len(watched.bodies(*kinds)) == told + 1
+    watched.apply_realm()
+    assert not is_there(watched, cause)
+    watched.assert_right()
+    watched.look()
+    assert watched.look().quiet
+
+
+GRANTS: Final = 2 * KILLS
+"""2,000 when ``QUANHENG_KILLS`` is 1000."""
+CLIENTS: Final = 4
+
+
+def test_many_grants_by_four_clients(unguarded: WatchedRealm) -> None:
+    """While four administrators grant as fast as the server takes it, each grant is undone, once."""
+    watched, world = unguarded, unguarded.world
+    for _ in range(3):  # more than twice as many at once would wait for a second person
+        for _ in range(len(world.people)):
+            world.hire(VILLAGE)
+        assert world.issue_and_sync().outcome.refused == ()
+    watched.settle()
+    told = len(watched.bodies("role_remove"))
+    people = [watched.ids[row.staff_no] for row in world.people]
+    roles = []
+    for number in range(-(-GRANTS // len(people))):
+        watched.admin.send("POST", "/roles", {"name": f"boss-{number}"})
+        roles.append(watched.role(f"boss-{number}"))
+        watched.admin.send("POST", f"/roles-by-id/{roles[-1]['id']}/composites", [watched.role()])
+    grants = [(people[n % len(people)], roles[n // len(people)]) for n in range(GRANTS)]
+
+    def give(mine: Sequence[tuple[str, Any]]) -> None:
+        connection = watched.another_administrator()
+        for user, role in mine:
+            path = connection.realm_path(f"/users/{user}/role-mappings/realm")
+            connection.request("POST", path, json=[role])
+        connection.close()
+
+    look = watcher(world)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        at_work = [pool.submit(give, grants[number::CLIENTS]) for number in range(CLIENTS)]
+        while not all(work.done() for work in at_work):
+            look.tick()
+    for work in at_work:
+        work.result()
+    while not look.tick().quiet:
+        pass
+
+    watched.assert_right()
+    entries = watched.bodies("role_remove")[told:]
+    undone = Counter((entry["subject"], role) for entry in entries for role in entry["detail"]["roles"])
+    names = {user.id: str(user.username) for user in watched.right.values()}
+    assert undone == Counter((names[user], role["name"]) for user, role in grants)
+    report = read_exposure(world.context)
+    assert report.open == 0
+
+
+def test_the_ledger_holds(unguarded: WatchedRealm, guarded: WatchedRealm) -> None:
+    """After all of it both ledgers verify."""
+    for watched in (unguarded, guarded):
+        watched.world.verify_ledger()

@@ -1,0 +1,314 @@
+"""Telling people: words, a file, a webhook and a mail server, all real and on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.server
+import json
+import socketserver
+import ssl
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import ValidationError
+
+from quanheng.config import SmtpSettings, WebhookSettings
+from quanheng.errors import ConfigurationError
+from quanheng.notify.file import FileNotifier
+from quanheng.notify.port import Notice, NoticeKind, UndeliveredError
+from quanheng.notify.smtp import SmtpNotifier
+from quanheng.notify.webhook import WebhookNotifier
+from quanheng.notify.words import words_of
+
+SECRET = "a secret for tests"
+NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
+
+
+def notice(kind: NoticeKind = NoticeKind.REPAIR, **facts: Any) -> Notice:
+    """Something to tell."""
+    values = {"count": 1, "changes": ["sx0000001：收回"], "actors": ["a1"]}
+    return Notice(id="7-file", kind=kind, at=NOW, realm="shanxi", facts=facts or values)
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    """A file for its owner alone."""
+    file = tmp_path / "secret"
+    file.touch(mode=0o600)
+    file.write_text(SECRET + "\n")
+    return file
+
+
+# Words
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_every_kind_has_words(kind: NoticeKind) -> None:
+    """Subject and text in Chinese, with the realm, the time in China, and nothing left to fill in."""
+    names = (
+        "user actor reason rule article count changes actors excess gaps causes remedy until problem outcome "
+        "sequence"
+    )
+    words = words_of(notice(kind, **dict.fromkeys(names.split(), "某项")))
+    assert words.subject.startswith("【权衡】shanxi")
+    assert "2026-03-02 12:00:00" in words.text
+    assert "$" not in words.subject + words.text
+
+
+def test_a_number_of_a_person_is_taken_out() -> None:
+    """What should not have got into the facts does not get out of them."""
+    number = "14090219900307" + "1234"
+    words = words_of(notice(NoticeKind.VETO, reason=f"号码 {number}"))
+    assert number not in words.text
+    assert "***" in words.text
+
+
+# File
+
+
+def test_lines_of_a_file(tmp_path: Path) -> None:
+    """One object per line, for the owner alone, whatever the file's mode was."""
+    file = tmp_path / "told" / "notices.jsonl"
+    FileNotifier(file).send(notice())
+    file.chmod(0o644)
+    FileNotifier(file).send(notice(NoticeKind.GAP, reason="清除"))
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [line["kind"] for line in lines] == ["repair", "gap"]
+    assert lines[0]["facts"]["changes"] == ["sx0000001：收回"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """A folder in its place is a failure to deliver, not a fault."""
+    with pytest.raises(UndeliveredError, match="cannot be written"):
+        FileNotifier(tmp_path).send(notice())
+
+
+# Webhook
+
+
+@contextmanager
+def receiving(answer: int = 204, location: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """A server that keeps what it is sent."""
+    got: list[Any] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((dict(self.headers), body))
+            self.send_response(answer)
+            if location:
+                self.send_header("Location", location)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}/hook", got
+
+
+@contextmanager
+def running(server: socketserver.BaseServer) -> Iterator[int]:
+    """A server in a thread; gives its port."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_webhook_can_tell_that_it_is_us(secret_file: Path) -> None:
+    """The HMAC is over the time and the very bytes of the body."""
+    with receiving() as (url, got):
+        WebhookNotifier(WebhookSettings(url=url, secret_file=secret_file), clock=lambda: NOW).send(notice())
+    headers, body = got[0]
+    wanted = hmac.new(SECRET.encode(), headers["X-Quanheng-Time"].encode() + b"." + body, hashlib.sha256)
+    assert headers["X-Quanheng-Signature"] == f"sha256={wanted.hexdigest()}"
+    assert headers["X-Quanheng-Time"] == NOW.isoformat(timespec="seconds")
+    assert json.loads(body)["kind"] == "repair"
+
+
+@pytest.mark.parametrize(("answer", "location"), [(500, ""), (403, ""), (302, "/elsewhere")])
+def test_a_webhook_that_refuses(secret_file: Path, answer: int, location: str) -> None:
+    """Anything but 2xx is tried later; a redirect is not followed."""
+    with receiving(answer, location) as (url, got):
+        notifier = WebhookNotifier(WebhookSettings(url=url, secret_file=secret_file))
+        with pytest.raises(UndeliveredError, match=str(answer)):
+            notifier.send(notice())
+    assert len(got) == 1
+
+
+def test_a_webhook_that_is_not_there(secret_file: Path) -> None:
+    """And the secret is in no message."""
+    settings = WebhookSettings(url="http://127.0.0.1:9/hook", secret_file=secret_file, timeout_seconds=1)
+    with pytest.raises(UndeliveredError) as caught:
+        WebhookNotifier(settings).send(notice())
+    assert SECRET not in str(caught.value)
+
+
+def test_a_webhook_elsewhere_needs_https(secret_file: Path) -> None:
+    """In the clear only on this machine."""
+    with pytest.raises(ValidationError, match="https"):
+        WebhookSettings(url="http://oa.example.gov.cn/hook", secret_file=secret_file)
+    WebhookSettings(url="https://oa.example.gov.cn/hook", secret_file=secret_file)
+
+
+def test_a_secret_that_others_may_read(secret_file: Path) -> None:
+    """Is refused when the notifier is opened."""
+    secret_file.chmod(0o640)
+    with pytest.raises(ConfigurationError, match="others"):
+        WebhookNotifier(WebhookSettings(url="http://127.0.0.1:9/", secret_file=secret_file))
+
+
+# Mail
+
+
+class MailHandler(socketserver.StreamRequestHandler):
+    """As much of a mail server as is needed, with STARTTLS when it has a certificate."""
+
+    server: MailServer
+
+    def handle(self) -> None:
+        self._say("220 here")
+        while line := self.rfile.readline().decode().strip():
+            word = line.split()[0].upper()
+            self.server.words.append(word)
+            if word == "EHLO":
+                self._say("250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN" if self.server.tls else "250 here")
+            elif word == "STARTTLS" and self.server.tls is not None:
+                self._say("220 go on")
+                self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+                self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+            elif word == "DATA":
+                self._say("354 go on")
+                lines = []
+                while (part := self.rfile.readline()) != b".\r\n":
+                    lines.append(part)
+                self.server.mails.append(b"".join(lines).decode())
+                self._say("250 taken" if self.server.takes else "554 no")
+            elif word == "AUTH":
+                self._say("235 welcome")
+            elif word == "QUIT":
+                self._say("221 bye")
+                return
+            else:
+                self._say("250 ok")
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # the encrypted one, which nobody else knows
+
+    def _say(self, text: str) -> None:
+        self.wfile.write(text.encode() + b"\r\n")
+
+
+class MailServer(socketserver.ThreadingTCPServer):
+    """Keeps what it is sent."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, tls: ssl.SSLContext | None = None, *, takes: bool = True) -> None:
+        super().__init__(("127.0.0.1", 0), MailHandler)
+        self.tls = tls
+        self.takes = takes
+        self.words: list[str] = []
+        self.mails: list[str] = []
+
+
+def mail_settings(port: int, **fields: Any) -> SmtpSettings:
+    """A mail server on this machine."""
+    values: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": port,
+        "starttls": False,
+        "sender": "quanheng@example.gov.cn",
+        "recipients": ("a@example.gov.cn", "b@example.gov.cn"),
+        "timeout_seconds": 5,
+    }
+    return SmtpSettings(**(values | fields))
+
+
+def test_a_mail() -> None:
+    """Subject and text arrive, in UTF-8, with the id of the notice."""
+    server = MailServer()
+    with running(server) as port:
+        SmtpNotifier(mail_settings(port)).send(notice())
+    assert "Message-ID: <7-file@quanheng.shanxi>" in server.mails[0]
+    assert server.words.count("RCPT") == 2
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for this machine, and a server's context with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    file, private = tmp_path / "ca.pem", tmp_path / "key.pem"
+    file.write_bytes(made.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, private)
+    return file, context
+
+
+def test_a_mail_by_starttls(certificate: tuple[Path, ssl.SSLContext], secret_file: Path) -> None:
+    """Encrypted before anything is said, and the password after that."""
+    file, context = certificate
+    server = MailServer(context)
+    with running(server) as port:
+        settings = mail_settings(port, starttls=True, ca_file=file, user="q", password_file=secret_file)
+        SmtpNotifier(settings).send(notice())
+    assert server.words.index("STARTTLS") < server.words.index("AUTH") < server.words.index("DATA")
+
+
+def test_a_mail_server_that_nobody_vouches_for(certificate: tuple[Path, ssl.SSLContext]) -> None:
+    """Its certificate is checked: nothing is sent."""
+    server = MailServer(certificate[1])
+    with running(server) as port, pytest.raises(UndeliveredError, match="SSL"):
+        SmtpNotifier(mail_settings(port, starttls=True)).send(notice())
+    assert server.mails == []
+
+
+@pytest.mark.parametrize("make", [lambda: MailServer(takes=False), MailServer])
+def test_a_mail_server_that_does_not_take_it(make: Callable[[], MailServer]) -> None:
+    """Refused, or without the STARTTLS that was asked for: tried again later."""
+    server = make()
+    with running(server) as port, pytest.raises(UndeliveredError, match="did not take it"):
+        SmtpNotifier(mail_settings(port, starttls=server.takes)).send(notice())
+
+
+def test_mail_settings_that_would_not_be_safe(secret_file: Path) -> None:
+    """In the clear to another machine, or a user without a password."""
+    with pytest.raises(ValidationError, match="starttls"):
+        mail_settings(25, host="mail.example.gov.cn")
+    with pytest.raises(ValidationError, match="go together"):
+        mail_settings(25, user="q")
