@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 PYTHON := .venv/bin/python
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn
+.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn bench-guard bench-watch
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,3 +45,10 @@ bench-no-change: setup ## 30,000 people, nothing changed
 
 bench-churn: setup ## 30,000 people, 1% changed
 	$(PYTHON) -m bench.churn
+
+bench-guard: setup ## The same grants with the guard's 300 rules and without
+	$(PYTHON) -m bench.guarded_grants
+
+bench-watch: setup ## Fifty forbidden grants a second, then a sweep of 100,000 users
+	$(PYTHON) -m bench.exposure
+	$(PYTHON) -m bench.sweep

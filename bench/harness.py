@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from unicodedata import normalize
 
+from deploy.local.guard import GuardOptions
 from deploy.local.keycloak import RunningKeycloak, start_keycloak, stop_keycloak
 from deploy.local.slapd import SUFFIX, RunningSlapd, start_slapd, stop_slapd
 from tests.fixtures.ldif import PEOPLE_OU, POSTS_OU
@@ -24,6 +25,7 @@ from bench.measure import say
 from quanheng.clock import system_clock
 from quanheng.config import KeycloakSettings, read_settings
 from quanheng.identity.keys import generate_keys
+from quanheng.identity.rules_key import PUBLIC, make_rules_key
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.credentials import AdminPassword
 from quanheng.keycloak.open import connect_admin
@@ -39,7 +41,7 @@ PEOPLE_DN: Final = f"ou={PEOPLE_OU},{SUFFIX}"
 POSTS_DN: Final = f"ou={POSTS_OU},{SUFFIX}"
 _ROOT: Final = Path(__file__).parent.parent
 _TEMPLATE: Final = """\
-packs = ["shanxi"]
+packs = ["{pack}"]
 keys_directory = "keys"
 
 [keycloak]
@@ -50,7 +52,7 @@ workers = {workers}
 batch_size = {batch_size}
 sync = {{ client_id = "quanheng-sync", key_file = "keys/quanheng-sync.pem" }}
 configurator = {{ client_id = "quanheng-configurator", key_file = "keys/quanheng-configurator.pem" }}
-
+{more}
 [[sources]]
 """
 _FEED: Final = """\
@@ -103,8 +105,14 @@ class Servers:
 
 
 @contextmanager
-def started_servers(population: Population) -> Iterator[Servers]:
-    """Start both, the directory holding ``population``; stop them and remove everything in the end."""
+def started_servers(
+    population: Population, *, guarded: str | None = None, not_guarded: str | None = None
+) -> Iterator[Servers]:
+    """Start both, the directory holding ``population``; stop them and remove everything in the end.
+
+    With ``guarded`` the server has the guard, which guards the :class:`BenchRealm` of that name and takes the
+    rules of ``not_guarded`` without using them.
+    """
     folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-"))
     keycloak: RunningKeycloak | None = None
     slapd: RunningSlapd | None = None
@@ -113,7 +121,14 @@ def started_servers(population: Population) -> Iterator[Servers]:
         ldif = folder / "people.ldif"
         ldif.write_text(build_ldif(population.people, population.units, SUFFIX), encoding="utf-8")
         slapd = start_slapd(folder / "slapd", ldif)
-        keycloak = start_keycloak(folder / "keycloak", heap="2g")
+        guard = None
+        if guarded is not None:
+            keys = [folder / name / "keys" for name in (guarded, not_guarded) if name is not None]
+            for directory in keys:
+                make_rules_key(directory)
+            files = tuple(directory / PUBLIC for directory in keys)
+            guard = GuardOptions(public_keys=files, required_realms=(guarded,))
+        keycloak = start_keycloak(folder / "keycloak", heap="2g", guard=guard)
         yield Servers(keycloak=keycloak, slapd=slapd, folder=folder)
     finally:
         if keycloak is not None:
@@ -141,17 +156,22 @@ class BenchRealm:
         *,
         workers: int | None = None,
         batch_size: int | None = None,
+        pack: str = "shanxi",
+        more_settings: str = "",
     ) -> None:
+        """``more_settings`` are further tables of ``quanheng.toml``."""
         self.servers = servers
         self.name = name
         self.folder = servers.folder / name
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)  # the keys of the guard's rules are older than the realm
         default = KeycloakSettings.model_fields
         head = _TEMPLATE.format(
             keycloak=servers.keycloak.url,
             realm=name,
             workers=workers or default["workers"].default,
             batch_size=batch_size or default["batch_size"].default,
+            pack=pack,
+            more=more_settings,
         )
         ldap = _LDAP.format(
             url=servers.slapd.url,
@@ -164,14 +184,15 @@ class BenchRealm:
         )
         self.organisations_file = self._write("organisations.toml", head + _FEED)
         self.config_file = self._write("quanheng.toml", head + ldap)
+        self.settings = read_settings(self.config_file)
         self._population = population
         self._administrator: Connection | None = None
 
     def configure(self) -> None:
         """Make the realm as ``quanheng realm apply`` does, admin events on, the configurator open."""
-        settings = read_settings(self.config_file)
-        generate_keys(settings.keys_directory)
-        make_client_keys(settings)
+        generate_keys(self.settings.keys_directory)
+        make_client_keys(self.settings)
+        make_rules_key(self.settings.keys_directory)
         context = open_context(self.config_file)
         apply_realm(context, self.servers.administrator, RealmOptions(), keep_open=True)
         context.database.close()
@@ -200,8 +221,7 @@ class BenchRealm:
     def administrator(self) -> Connection:
         """The master realm's administrator in this realm."""
         if self._administrator is None:
-            settings = read_settings(self.config_file).keycloak
-            self._administrator = connect_admin(settings, self.servers.administrator)
+            self._administrator = connect_admin(self.settings.keycloak, self.servers.administrator)
         return self._administrator
 
     def count_users(self) -> int:

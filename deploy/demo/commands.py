@@ -90,6 +90,10 @@ class Commands:
         listed: list[dict[str, Any]] = self._report("quarantine")["rows"]
         return listed
 
+    def watch(self) -> dict[str, Any]:
+        """Look once at what happened in Keycloak, and repair it."""
+        return self._report("watch")
+
     def check(self) -> dict[str, Any]:
         """Read everything live; exit 0 when what is ours is as it should be."""
         return self._report("check")

@@ -7,10 +7,11 @@ administrator of the master realm would: in production nobody has a password, pe
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import requests
 from tests.fixtures.people import Population, SyntheticRow
 
 from deploy.demo.configuration import REALM
@@ -25,6 +26,7 @@ from quanheng.model.staff import OrgKind
 
 _STATE = "samples.json"
 _PAGE = 1000
+_SECONDS = 30
 _WANTED = (
     ("system_admin", "14"),
     ("business_admin", "14"),
@@ -52,6 +54,7 @@ class DemoAdministrator:
     """The administrator of the master realm, who can do what nobody can in production."""
 
     def __init__(self, server: RunningKeycloak) -> None:
+        self._server = server
         credential = AdminPassword(server.admin_user, Sensitive(server.admin_password))
         self._connection = Connection(server.url, REALM, credential, token_realm=MASTER)
 
@@ -72,6 +75,45 @@ class DemoAdministrator:
             first += len(page)
             if len(page) < _PAGE:
                 return frozenset(found)
+
+    def user(self, username: str) -> str:
+        """Id of a user."""
+        path = self._connection.realm_path("/users")
+        return str(self._connection.get(path, username=username, exact="true")[0]["id"])
+
+    def role(self, name: str) -> dict[str, Any]:
+        """A role of the realm."""
+        found: dict[str, Any] = self._connection.get(self._connection.realm_path(f"/roles/{name}"))
+        return found
+
+    def groups(self, user_id: str) -> dict[str, str]:
+        """Ids of a user's groups by path."""
+        found = self._connection.get(self._connection.realm_path(f"/users/{user_id}/groups"))
+        return {item["path"]: item["id"] for item in found}
+
+    def group(self, path: Sequence[str]) -> dict[str, Any]:
+        """A group by its path, with its roles; names with slashes are none of the demo's."""
+        joined = "/".join(path)
+        found: dict[str, Any] = self._connection.get(self._connection.realm_path(f"/group-by-path/{joined}"))
+        return found
+
+    def try_to(self, method: str, tail: str, body: Any = None) -> tuple[int, str]:
+        """Do something in the realm as the console would: the status, and the reason when it was refused."""
+        credential = AdminPassword(self._server.admin_user, Sensitive(self._server.admin_password))
+        token = requests.post(
+            f"{self._server.url}/realms/{MASTER}/protocol/openid-connect/token",
+            data=credential.form(self._server.url),
+            timeout=_SECONDS,
+        )
+        token.raise_for_status()
+        answer = requests.request(
+            method,
+            f"{self._server.url}/{self._connection.realm_path(tail)}",
+            json=body,
+            headers={"Authorization": f"Bearer {token.json()['access_token']}"},
+            timeout=_SECONDS,
+        )
+        return answer.status_code, answer.json().get("errorMessage", "") if answer.content else ""
 
     def set_password(self, user_id: str, password: str) -> None:
         """Give a password that need not be changed."""

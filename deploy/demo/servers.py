@@ -7,9 +7,12 @@ import socket
 import urllib.request
 from pathlib import Path
 
+from deploy.demo.configuration import REALM
 from deploy.demo.folder import DemoFolder
+from deploy.local.guard import GuardOptions
 from deploy.local.keycloak import RunningKeycloak, start_keycloak, stop_keycloak
 from deploy.local.slapd import RunningSlapd, start_slapd, stop_folder
+from quanheng.identity.rules_key import PUBLIC as PUBLIC_KEY
 
 _STATE = "servers.json"
 _PREFERRED_PORT = 8080
@@ -24,7 +27,9 @@ def start_demo_keycloak(folder: DemoFolder) -> tuple[RunningKeycloak, bool]:
     if known and _is_ours(folder, known["pid"]):
         stop_keycloak(known["pid"])  # it hangs, and two servers cannot share one embedded database
     port = int(known["url"].rpartition(":")[2]) if known else _PREFERRED_PORT
-    server = start_keycloak(folder.keycloak, http_port=port if _is_free(port) else None)
+    # The server reads the key when rules come, so it may be made after the start.
+    guard = GuardOptions(public_keys=(folder.keys / PUBLIC_KEY,), required_realms=(REALM,))
+    server = start_keycloak(folder.keycloak, http_port=port if _is_free(port) else None, guard=guard)
     folder.write(_STATE, {"pid": server.pid, "url": server.url, "management_url": server.management_url})
     return server, True
 

@@ -15,6 +15,7 @@ from deploy.demo.commands import AdminFiles, CommandFailedError, Commands
 from deploy.demo.configuration import REALM, write_configuration
 from deploy.demo.folder import DemoFolder
 from deploy.demo.issue import Issue, write_issue
+from deploy.demo.protection import show_protection
 from deploy.demo.samples import DemoAdministrator, Sample, prepare_samples
 from deploy.demo.servers import start_demo_keycloak, start_demo_slapd
 from deploy.demo.summary import print_figures, print_quarantine, print_ways_in
@@ -51,6 +52,9 @@ class Walk:
         samples = prepare_samples(self._folder, keycloak, issue.population)
         changed = bool(first.get("changes"))
         changed |= self._approve(samples)
+        if changed:
+            self._say("Separation of duties: what the guard refuses, and what the watcher repairs")
+            show_protection(self._console, self._commands, DemoAdministrator(keycloak), samples)
         self._say("Nothing is left to do")
         plan, check = self._commands.plan(), self._commands.check()
         self._summarise(keycloak, issue, first, samples, time.monotonic() - began)
