@@ -134,7 +134,7 @@ class RowJudge:
         except RefusedValueError as refusal:
             raise Fault(refusal.reason, "phone", refusal.value_kind) from None
         unit, tier = self._organisation(values)
-        post = self._post(values, tier)
+        post = self._post(values, unit, tier)
         employment = self._required(values, "employment")
         known_employment = self.pack.employment_by_label.get(employment)
         if known_employment is None:
@@ -219,14 +219,15 @@ class RowJudge:
         prefix = (_folded(text) if unit is None else unit.code)[:6]
         return OrgCode(prefix) if len(prefix) == 6 and prefix.isascii() and prefix.isdigit() else None
 
-    def _post(self, values: Values, tier: Tier) -> Post | None:
+    def _post(self, values: Values, unit: OrgUnit, tier: Tier) -> Post | None:
         label = values.get("post", "")
         if not label:
             return None
         post = self.pack.post_by_label.get(label)
         if post is None:
             raise Fault(Reason.UNKNOWN_POST, "post", _described(label))
-        if tier not in post.tiers:
+        there = self.pack.post_at(PostId(post.id), unit.code)
+        if there is None or tier not in there.tiers:
             raise Fault(
                 Reason.POST_AT_WRONG_LEVEL, "post", f"'{post.id}' in an organisation of level '{tier}'"
             )
