@@ -249,9 +249,9 @@ def test_too_much_at_once_stops_and_calls_somebody(make_world: Callable[..., Wor
 
 
 def test_role_in_a_composite_that_everybody_holds(make_world: Callable[..., World]) -> None:
-    """A role put into the role that everybody holds: told as one cause, and nobody is touched."""
+    """A role put into the role that 3,000 people hold: told as one cause, and nobody is touched."""
     world: World = make_world(safety=SafetySettings())
-    staffed(world, 60)
+    staffed(world, 3000)
     look = watcher(world)
     look.tick()
     operator = world.console.read_roles()[RoleName("post-operator")]
