@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from deploy.local.keycloak import RunningKeycloak
 
-from fixtures.guard import COUNTIES, QUALIFICATION, GuardedRealm, assert_vetoed, raw
+from fixtures.guard import (
+    COUNTIES,
+    QUALIFICATION,
+    GuardedRealm,
+    assert_vetoed,
+    build_guarded_realm,
+    raw,
+)
+from fixtures.servers_keycloak import describe_realm
 
 
 def put(realm: GuardedRealm, sealed: Any) -> tuple[int, str]:
@@ -186,6 +197,50 @@ def test_renamed_and_deleted_roles(guarded_realm: GuardedRealm) -> None:
     assert_vetoed(answer, "s3-admins", 409)
     body = {"name": "duty-system-admin", "id": role}
     realm.admin.request("PUT", realm.path(f"/roles-by-id/{role}"), json=body)
+
+
+def test_duty_roles_stay(guarded_realm: GuardedRealm) -> None:
+    """The role of a duty is not deleted: made again under its name it would have an id that no rule knows."""
+    realm = guarded_realm
+    role = realm.roles["handler"]
+
+    answer = raw(realm.admin, "DELETE", realm.path(f"/roles-by-id/{role}"))
+
+    assert_vetoed(answer, "duty-role-removal", 403, "经办人员", "不得删除")
+    assert realm.role_name(role) == "duty-handler"
+    with_its_client = raw(realm.admin, "DELETE", realm.path(f"/clients/{realm.client('jiujinban')}"))
+    assert_vetoed(with_its_client, "duty-role-removal", 403)
+
+
+def test_another_name_is_no_way_out(guarded_realm: GuardedRealm) -> None:
+    """A realm that has had rules stays guarded when it is renamed to something nobody asked to guard."""
+    realm = guarded_realm
+    user = realm.add_person("business-admin")
+    group = realm.duty("system-admin")
+    realm.admin.request("PUT", realm.path(""), json={"realm": "escaped"})
+    try:
+        path = f"admin/realms/escaped/users/{user}"
+        joined = raw(realm.admin, "PUT", f"{path}/groups/{group}")
+        deleted = raw(realm.admin, "DELETE", path)
+    finally:
+        realm.admin.request("PUT", "admin/realms/escaped", json={"realm": realm.name})
+    assert_vetoed(joined, "acting-not-entitled", 403, "不相容")
+    assert_vetoed(deleted, "account-removal", 403)
+    assert realm.groups_of(user) == {realm.duty("business-admin")}
+
+
+def test_a_guarded_realm_can_be_deleted(
+    keycloak_server: RunningKeycloak,
+    keycloak_keys: dict[str, ec.EllipticCurvePrivateKey],
+    rules_key: Ed25519PrivateKey,
+) -> None:
+    """With everything in it: who may delete a realm is nobody that a guard could stop."""
+    name = f"guarded-gone-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"
+    realm = build_guarded_realm(describe_realm(keycloak_server, keycloak_keys, name), rules_key)
+    realm.add_person("handler")
+
+    assert raw(realm.admin, "DELETE", realm.path("")).status_code == 204
+    realm.realm.close()
 
 
 def test_composite_that_contains_itself(guarded_realm: GuardedRealm) -> None:

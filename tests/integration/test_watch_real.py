@@ -209,6 +209,40 @@ def test_what_has_no_veto_is_undone_with_the_guard(guarded: WatchedRealm, way: W
     assert_undone(guarded, way)
 
 
+def test_what_the_daily_client_may_not_take_is_told(unguarded: WatchedRealm) -> None:
+    """A realm-admin is beyond our daily client: that is told, and a permission beside it goes all the same."""
+    watched = unguarded
+    user = client_role(watched)
+    management = watched.client("realm-management")
+    power = watched.admin.get(f"/clients/{management}/roles/realm-admin")
+    watched.admin.send("POST", f"/users/{user}/role-mappings/clients/{management}", [power])
+    try:
+        assert watched.look().refused == 1
+        assert user not in watched.in_conflict()
+    finally:
+        watched.admin.send("DELETE", f"/users/{user}/role-mappings/clients/{management}", [power])
+    for _ in range(3):
+        last = watched.look()
+    assert last.quiet
+    watched.assert_right()
+
+
+def test_admin_events_switched_off(unguarded: WatchedRealm) -> None:
+    """It is told, and until they are on again each far look reads everything instead."""
+    watched = unguarded
+    watched.admin.send("PUT", "/events/config", {"adminEventsEnabled": False})
+    watched.look()
+    try:
+        role_into_group(watched)
+        assert watched.look().changes > 0
+        watched.assert_right()
+    finally:
+        watched.admin.send("PUT", "/events/config", {"adminEventsEnabled": True})
+    for _ in range(3):
+        last = watched.look()
+    assert last.quiet
+
+
 # Causes that are nobody's: the guard takes them away, or an administrator who applies the configuration
 
 

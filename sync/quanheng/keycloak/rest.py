@@ -299,11 +299,19 @@ class RestRealm:
         path = self.connection.realm_path(f"{holder}/role-mappings")
         mapped = self.connection.get(path)
         realm = [role for role in mapped.get("realmMappings") or () if made.realm_role(role["name"]) in roles]
-        if realm:
-            self.connection.request("DELETE", f"{path}/realm", json=realm)
+        parts = [("realm", realm)] if realm else []
         for client_id, mapping in (mapped.get("clientMappings") or {}).items():
             held = [
                 role for role in mapping["mappings"] if made.client_role(client_id, role["name"]) in roles
             ]
             if held:
-                self.connection.request("DELETE", f"{path}/clients/{mapping['id']}", json=held)
+                parts.append((f"clients/{mapping['id']}", held))
+        refusals = []
+        for tail, held in parts:
+            # What one client's roles are refused for (we may not give them ourselves) keeps no others.
+            try:
+                self.connection.request("DELETE", f"{path}/{tail}", json=held)
+            except RealmRefusedError as error:
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]

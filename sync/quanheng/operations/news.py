@@ -31,6 +31,8 @@ class News:
     """When everything was read last, as these were read: a sweep makes up for a gap."""
     gap: str = ""
     """Why events may be missing, in Chinese; empty when none is."""
+    blind: bool = False
+    """Admin events are switched off, as was told already: only reading everything shows anything."""
 
     def against(self, state: MirrorState, seen: Mapping[str, datetime]) -> News:
         """The same events, when something was taken in meanwhile."""

@@ -116,7 +116,7 @@ def refresh_by(context: Context, state: MirrorState, news: News, *, everybody: b
     hint = affected(news.events, known_actors=context.realm.own_actors)
     with context.database.reading() as connection:
         many = max(MANY_USERS, count_users(connection) // 4)
-    if news.gap or hint.everything or len(hint.users) > many:
+    if news.gap or news.blind or hint.everything or len(hint.users) > many:
         return Seen(observed=sweep(context, gap=news.gap), hint=hint, whole=True)
     # Those who acted as well: what they held before says what they were entitled to.
     concerned = hint.users | {KeycloakId(event.actor_user) for event in news.events}

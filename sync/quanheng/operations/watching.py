@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,11 +28,11 @@ from quanheng.operations.context import Context
 from quanheng.operations.intake import structure_actors
 from quanheng.operations.news import OVERLAP, News, read_news
 from quanheng.operations.noting import note
-from quanheng.operations.protection import look_after_configuration, look_after_guard
+from quanheng.operations.protection import EVENTS_OFF, look_after_configuration, look_after_guard
 from quanheng.operations.refresh import Seen, refresh_by, sweep
 from quanheng.operations.repairing import Repaired, repair, takes_power
 from quanheng.store.lease import Lease
-from quanheng.store.meta import read_number
+from quanheng.store.meta import read_number, read_text
 from quanheng.store.mirror import MirrorState, read_mirror, read_mirror_state
 from quanheng.store.plans import read_unfinished
 from quanheng.store.watching import (
@@ -62,6 +62,8 @@ class Tick:
     """New ones, other than our own."""
     changes: int = 0
     """Carried out."""
+    refused: int = 0
+    """Keycloak refused them: what they were to take away is still there."""
     waiting: bool = False
     """Somebody else has the lease: what there is to do is done at the next look."""
     stopped: bool = False
@@ -83,6 +85,8 @@ class Watcher:
         self._passed: dict[str, datetime] = {}
         """Events that ask for nothing (our own, mostly): not kept in the store."""
         self._thorough_at: datetime | None = None
+        self._looked_far = False
+        """Whether the look under way is the one of each minute."""
         self._guard_at: datetime | None = None
         self._revision: int | None = None
 
@@ -95,15 +99,18 @@ class Watcher:
             seen = read_seen(connection)
             waiting = read_to_judge(connection)
             revision = read_number(connection, "revision", 0)
+            blind = bool(read_text(connection, EVENTS_OFF))
             begun = Ledger(connection, keyring, context.clock).last() is not None
         if not begun:
             return Tick()  # before the bootstrap nothing is ours
         if state is None:
             return self._in_turn(self._first, Tick(waiting=True))
         news = self._look(state, seen)
+        if blind and self._looked_far:
+            news = replace(news, blind=True)
         hint = affected(news.events, known_actors=context.realm.own_actors)
         vetoes = any(event.resource_type == GUARD_EVENT for event in news.events)
-        if not waiting and not vetoes and not news.gap and hint == Affected():
+        if not waiting and not vetoes and not news.gap and not news.blind and hint == Affected():
             self._pass(news.events)
             self._each_minute(revision)
             return Tick()
@@ -136,6 +143,7 @@ class Watcher:
             moment=realm.read_server_time() if thorough else None,
             overlap=OVERLAP if thorough else SHORT_OVERLAP,
         )
+        self._looked_far = thorough
         if thorough:
             self._thorough_at = now
         return news
@@ -181,6 +189,7 @@ class Watcher:
         return Tick(
             events=len(news.events),
             changes=sum(done.outcome.done.values()) if done is not None and done.outcome is not None else 0,
+            refused=len(done.outcome.refused) if done is not None and done.outcome is not None else 0,
             stopped=done is not None and done.outcome is None,
         )
 
@@ -222,7 +231,10 @@ class Watcher:
                 note(context, connection, "repair_stopped", {"excess": list(excess)})
                 announce(context, connection, NoticeKind.CAP_REACHED, {"excess": list(excess)})
             return
-        taken = [change for change in done.plan.changes if takes_power(change)]
+        refused = [item.change for item in done.outcome.refused]
+        for item in done.outcome.refused:
+            log.error("Keycloak refused a repair", kind=str(item.change.kind), problem=item.refusal)
+        taken = [change for change in done.plan.changes if takes_power(change) and change not in refused]
         if not taken:
             return
         own = context.realm.own_actors

@@ -55,7 +55,7 @@ public final class Endpoint {
         Standing standing = authorised();
         return new Status(
                 Endpoint.class.getPackage().getImplementationVersion(),
-                options.guards(realm.getName()),
+                keeper.guards(realm),
                 standing.valid(),
                 standing.problem(),
                 standing.valid() ? standing.rules().sequence() : 0,

@@ -12,6 +12,7 @@ import org.keycloak.models.GroupModel.GroupMemberJoinEvent;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.RealmModel.IdentityProviderRemovedEvent;
+import org.keycloak.models.RoleContainerModel.RoleRemovedEvent;
 import org.keycloak.models.RoleModel;
 import org.keycloak.models.RoleModel.RoleGrantedEvent;
 import org.keycloak.models.UserModel;
@@ -21,6 +22,7 @@ import org.keycloak.provider.ProviderEvent;
 import org.keycloak.provider.ProviderEventListener;
 import org.quanheng.guard.RuleKeeper.Standing;
 import org.quanheng.guard.rules.Held;
+import org.quanheng.guard.rules.Rules.Duty;
 
 /** Hears of each grant, removal and link inside its transaction, and refuses what the rules do not allow. */
 final class GuardListener implements ProviderEventListener {
@@ -52,6 +54,8 @@ final class GuardListener implements ProviderEventListener {
         } else if (event instanceof FederatedIdentityRemovedEvent unlinked) {
             onLink(unlinked.getKeycloakSession(), unlinked.getRealm(),
                     unlinked.getFederatedIdentity().getIdentityProvider(), "users/" + unlinked.getUser().getId());
+        } else if (event instanceof RoleRemovedEvent removed) {
+            onRoleRemoval(removed);
         } else if (event instanceof IdentityProviderRemovedEvent provider) {
             // It unlinks everybody at once, with no event for anybody.
             onLink(provider.getKeycloakSession(), provider.getRealm(),
@@ -61,10 +65,8 @@ final class GuardListener implements ProviderEventListener {
 
     private void onGrant(RoleGrantedEvent event) {
         RoleModel role = event.getRole();
-        RealmModel realm = role.getContainer() instanceof ClientModel client
-                ? client.getRealm()
-                : (RealmModel) role.getContainer();
-        if (!options.guards(realm.getName())) {
+        RealmModel realm = realmOf(role);
+        if (!keeper.guards(realm)) {
             return;
         }
         KeycloakSession session = event.getKeycloakSession();
@@ -82,7 +84,7 @@ final class GuardListener implements ProviderEventListener {
 
     private void onJoin(GroupMemberJoinEvent event) {
         RealmModel realm = event.getRealm();
-        if (!options.guards(realm.getName())) {
+        if (!keeper.guards(realm)) {
             return;
         }
         KeycloakSession session = event.getKeycloakSession();
@@ -100,13 +102,34 @@ final class GuardListener implements ProviderEventListener {
 
     private void onRemoval(UserPreRemovedEvent event) {
         RealmModel realm = event.getRealm();
-        if (options.guards(realm.getName()) && isManaged(event.getKeycloakSession(), realm, event.getUser())) {
+        if (keeper.guards(realm) && isManaged(event.getKeycloakSession(), realm, event.getUser())) {
             vetoes.refuse(event.getKeycloakSession(), realm, "users/" + event.getUser().getId(), Refusal.removal());
         }
     }
 
+    /** A role that is made again under the same name has another id, which no rule knows. */
+    private void onRoleRemoval(RoleRemovedEvent event) {
+        KeycloakSession session = event.getKeycloakSession();
+        RoleModel role = event.getRole();
+        RealmModel realm = realmOf(role);
+        if (!keeper.guards(realm) || Requests.removesRealm(session, realm)) {
+            return;
+        }
+        Standing standing = keeper.standing(realm);
+        Duty duty = standing.valid() ? standing.rules().duties().get(role.getId()) : null;
+        if (duty != null && !Writers.include(session, realm, standing, options)) {
+            vetoes.refuse(session, realm, "roles-by-id/" + role.getId(), Refusal.dutyRole(duty));
+        }
+    }
+
+    private static RealmModel realmOf(RoleModel role) {
+        return role.getContainer() instanceof ClientModel client
+                ? client.getRealm()
+                : (RealmModel) role.getContainer();
+    }
+
     private void onLink(KeycloakSession session, RealmModel realm, String provider, String path) {
-        if (!options.guards(realm.getName())) {
+        if (!keeper.guards(realm)) {
             return;
         }
         Standing standing = keeper.standing(realm);

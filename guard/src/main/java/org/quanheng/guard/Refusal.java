@@ -54,6 +54,11 @@ record Refusal(Status status, String rule, String article, String reason, String
         return new Refusal(Status.FORBIDDEN, "account-removal", "", "受管账号不得删除，只能停用或注销。", "");
     }
 
+    static Refusal dutyRole(Duty duty) {
+        return new Refusal(Status.FORBIDDEN, "duty-role-removal", duty.article(),
+                "角色“" + duty.label() + "”受权限规则约束，不得删除。", duty.label());
+    }
+
     static Refusal cardLink() {
         return new Refusal(Status.FORBIDDEN, "card-link", "", "电子社保卡只能由同步服务绑定或解除。", "");
     }

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jboss.logging.Logger;
 import org.keycloak.models.RealmModel;
@@ -55,8 +56,35 @@ final class RuleKeeper {
     private final GuardOptions options;
     private final Map<String, Known> known = new ConcurrentHashMap<>();
 
+    /** Ids of realms that have had rules, read from the state directory at first. */
+    private volatile Set<String> seen;
+
     RuleKeeper(GuardOptions options) {
         this.options = options;
+    }
+
+    /**
+     * Whether a realm is guarded: by its name, as the server's operator said, or because it has had rules. So a realm
+     * does not escape by another name; under that name it has no valid rules.
+     */
+    boolean guards(RealmModel realm) {
+        return options.guards(realm.getName()) || hadRules().contains(realm.getId());
+    }
+
+    private Set<String> hadRules() {
+        Set<String> realms = seen;
+        if (realms == null) {
+            try {
+                realms = ConcurrentHashMap.newKeySet();
+                if (options.stateDirectory().isPresent()) {
+                    realms.addAll(new SequenceStore(options.stateDirectory().get()).realms());
+                }
+                seen = realms;
+            } catch (IOException error) {
+                LOG.errorf("the state directory cannot be read: %s", error.getMessage());
+            }
+        }
+        return realms;
     }
 
     /** What is in force in a realm by its attribute. Costs a comparison while the attribute stays the same. */
@@ -123,6 +151,7 @@ final class RuleKeeper {
         Seen seen = store.read(realm.getId());
         if (rules.sequence() > seen.sequence()) {
             store.write(realm.getId(), new Seen(rules.sequence(), digest));
+            hadRules().add(realm.getId());
         } else if (rules.sequence() < seen.sequence()) {
             return Standing.none(REPLACED);
         } else if (!digest.equals(seen.digest())) {

@@ -1,6 +1,7 @@
 package org.quanheng.guard;
 
 import java.io.IOException;
+import java.net.URLDecoder;
 import java.net.URLEncoder;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -9,6 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The highest sequence that this server has seen of each realm, in one small file per realm. */
 final class SequenceStore {
@@ -17,6 +21,8 @@ final class SequenceStore {
     record Seen(long sequence, String digest) {
         static final Seen NOTHING = new Seen(0, "");
     }
+
+    private static final String SUFFIX = ".sequence";
 
     private final Path directory;
 
@@ -37,6 +43,20 @@ final class SequenceStore {
         }
     }
 
+    /** Ids of the realms of which rules were seen. */
+    Set<String> realms() throws IOException {
+        if (!Files.isDirectory(directory)) {
+            return Set.of();
+        }
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(SUFFIX))
+                    .map(name -> name.substring(0, name.length() - SUFFIX.length()))
+                    .map(name -> URLDecoder.decode(name, StandardCharsets.UTF_8))
+                    .collect(Collectors.toUnmodifiableSet());
+        }
+    }
+
     /** Keeps what was seen; it is on the disk when this returns. */
     void write(String realmId, Seen seen) throws IOException {
         Files.createDirectories(directory);
@@ -49,6 +69,6 @@ final class SequenceStore {
     }
 
     private Path file(String realmId) {
-        return directory.resolve(URLEncoder.encode(realmId, StandardCharsets.UTF_8) + ".sequence");
+        return directory.resolve(URLEncoder.encode(realmId, StandardCharsets.UTF_8) + SUFFIX);
     }
 }
