@@ -1,12 +1,12 @@
 """How long what nobody was entitled to give is held: the watcher against fifty forbidden grants a second.
 
-    python -m bench.exposure --people 500 --seconds 60 --rate 50
+    python -m bench.exposure --people 5000 --users 500 --seconds 60 --rate 50
 
 The server has no guard, so each grant succeeds. A process of its own plays somebody who administers users
 without a post that entitles to it, and makes people members of duty groups, each pair once. Meanwhile the
 daemon's watcher looks every two seconds, as shipped. Exposure is by Keycloak's own clock, from the event of
-the grant to the event of its end. The limit of ``[safety]`` on revocations is lifted: as shipped, a repair of
-so many stops and calls a person. Exit 1 when a grant is still held in
+the grant to the event of its end. The limit of ``[safety]`` on revocations is lifted to the number of people:
+as shipped, a repair of so many stops and calls a person. Exit 1 when a grant is still held in
 the end.
 """
 
@@ -61,7 +61,8 @@ class Order:
 def main() -> int:
     """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--people", type=int, default=500)
+    parser.add_argument("--people", type=int, default=5000)
+    parser.add_argument("--users", type=int, default=500, help="people who are given something")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--rate", type=float, default=50, help="grants a second")
     arguments = parser.parse_args()
@@ -72,7 +73,9 @@ def main() -> int:
         say(f"people: {realm.run_sync()['changes']}")
         with open_context(realm.config_file) as context:
             sweep(context)
-            wanted = list(itertools.islice(_pairs(context), round(arguments.seconds * arguments.rate)))
+            wanted = list(
+                itertools.islice(_pairs(context, arguments.users), round(arguments.seconds * arguments.rate))
+            )
         order = Order(settings=realm.settings, server=servers.keycloak, wanted=wanted, rate=arguments.rate)
         watcher = Watching(realm)
         with measured(servers.pids) as stretch:
@@ -84,6 +87,7 @@ def main() -> int:
         "exposure",
         {
             "people": arguments.people,
+            "users": arguments.users,
             "forbidden_grants": {"number": len(wanted), **granted},
             "repaired": exposure.ended,
             "not_dated": len(wanted) - exposure.ended - exposure.open,
@@ -178,11 +182,11 @@ def grant(order: Order) -> dict[str, float]:
     }
 
 
-def _pairs(context: Context) -> Iterator[Membership]:
+def _pairs(context: Context, users: int) -> Iterator[Membership]:
     """Somebody of ours and a duty group of a county, and the next somebody; then all again, other groups."""
     groups = context.realm.read_groups().values()
     duties = sorted(item.id for item in groups if item.path[0] == "岗位" and item.path[-1] == "经办人员")
-    people = sorted(user.id for user in context.realm.sweep_users() if user.identities)
+    people = sorted(user.id for user in context.realm.sweep_users() if user.identities)[:users]
     for turn in range(len(duties)):
         for place, user in enumerate(people):
             yield Membership(user=user, group=duties[(place + turn) % len(duties)])

@@ -29,6 +29,7 @@ from quanheng.identity.rules_key import PUBLIC, make_rules_key
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.credentials import AdminPassword
 from quanheng.keycloak.open import connect_admin
+from quanheng.logs import start_logs
 from quanheng.model.ids import PostId, StaffNo
 from quanheng.model.sensitive import Sensitive
 from quanheng.operations.bootstrap import bootstrap, make_seals
@@ -105,13 +106,11 @@ class Servers:
 
 
 @contextmanager
-def started_servers(
-    population: Population, *, guarded: str | None = None, not_guarded: str | None = None
-) -> Iterator[Servers]:
+def started_servers(population: Population, *, guarded: str | None = None) -> Iterator[Servers]:
     """Start both, the directory holding ``population``; stop them and remove everything in the end.
 
-    With ``guarded`` the server has the guard, which guards the :class:`BenchRealm` of that name and takes the
-    rules of ``not_guarded`` without using them.
+    With ``guarded`` the server has the guard, which guards the :class:`BenchRealm` of that name, and believes
+    the rules of no other.
     """
     folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-"))
     keycloak: RunningKeycloak | None = None
@@ -123,11 +122,9 @@ def started_servers(
         slapd = start_slapd(folder / "slapd", ldif)
         guard = None
         if guarded is not None:
-            keys = [folder / name / "keys" for name in (guarded, not_guarded) if name is not None]
-            for directory in keys:
-                make_rules_key(directory)
-            files = tuple(directory / PUBLIC for directory in keys)
-            guard = GuardOptions(public_keys=files, required_realms=(guarded,))
+            keys = folder / guarded / "keys"
+            make_rules_key(keys)
+            guard = GuardOptions(public_keys=(keys / PUBLIC,), required_realms=(guarded,))
         keycloak = start_keycloak(folder / "keycloak", heap="2g", guard=guard)
         yield Servers(keycloak=keycloak, slapd=slapd, folder=folder)
     finally:
@@ -139,7 +136,11 @@ def started_servers(
 
 
 def open_context(file: Path) -> Context:
-    """Everything for a run. Keys are read before any transaction: reading them takes one of its own."""
+    """Everything for a run. Keys are read before any transaction: reading them takes one of its own.
+
+    Logs go to stderr from here on: stdout is the JSON's.
+    """
+    start_logs()
     context = Context(settings=read_settings(file))
     _ = context.keyring
     return context

@@ -1,6 +1,6 @@
 """A sweep of 100,000 users, read and judged, next to merely paging through them.
 
-    python -m bench.sweep --users 100000 --rounds 2
+    python -m bench.sweep --users 100000 --rounds 1
 
 Paging is ``GET /users`` in pages of 500 with four workers: no groups, no roles, no links. The sweep reads
 those as well, puts everything into the mirror, and judges it. Either runs in a process of its own, for its
@@ -29,7 +29,7 @@ def main() -> None:
     """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--users", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
     arguments = parser.parse_args()
     population = make_people(1)
     rounds: dict[str, list[dict[str, Any]]] = {"paging": [], "sweep": []}

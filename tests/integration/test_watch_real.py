@@ -210,7 +210,7 @@ def test_what_has_no_veto_is_undone_with_the_guard(guarded: WatchedRealm, way: W
 
 
 def test_what_the_daily_client_may_not_take_is_told(unguarded: WatchedRealm) -> None:
-    """A realm-admin is beyond our daily client: that is told, and a permission beside it goes all the same."""
+    """A realm-admin is beyond our daily client: it is told, and a permission beside it goes all the same."""
     watched = unguarded
     user = client_role(watched)
     management = watched.client("realm-management")
