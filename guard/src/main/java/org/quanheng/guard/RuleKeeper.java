@@ -56,30 +56,30 @@ final class RuleKeeper {
     private final GuardOptions options;
     private final Map<String, Known> known = new ConcurrentHashMap<>();
 
-    /** Ids of realms that have had rules, read from the state directory at first. */
-    private volatile Set<String> seen;
+    /** Ids of realms that had rules while they were guarded by name, read from the state directory at first. */
+    private volatile Set<String> marked;
 
     RuleKeeper(GuardOptions options) {
         this.options = options;
     }
 
     /**
-     * Whether a realm is guarded: by its name, as the server's operator said, or because it has had rules. So a realm
-     * does not escape by another name; under that name it has no valid rules.
+     * Whether a realm is guarded: by its name, as the server's operator said, or because it was guarded and had rules before. So
+     * a realm does not escape by another name.
      */
     boolean guards(RealmModel realm) {
-        return options.guards(realm.getName()) || hadRules().contains(realm.getId());
+        return options.guards(realm.getName()) || markedRealms().contains(realm.getId());
     }
 
-    private Set<String> hadRules() {
-        Set<String> realms = seen;
+    private Set<String> markedRealms() {
+        Set<String> realms = marked;
         if (realms == null) {
             try {
                 realms = ConcurrentHashMap.newKeySet();
                 if (options.stateDirectory().isPresent()) {
-                    realms.addAll(new SequenceStore(options.stateDirectory().get()).realms());
+                    realms.addAll(new SequenceStore(options.stateDirectory().get()).guarded());
                 }
-                seen = realms;
+                marked = realms;
             } catch (IOException error) {
                 LOG.errorf("the state directory cannot be read: %s", error.getMessage());
             }
@@ -151,7 +151,10 @@ final class RuleKeeper {
         Seen seen = store.read(realm.getId());
         if (rules.sequence() > seen.sequence()) {
             store.write(realm.getId(), new Seen(rules.sequence(), digest));
-            hadRules().add(realm.getId());
+            if (options.guards(realm.getName())) {
+                store.markGuarded(realm.getId());
+                markedRealms().add(realm.getId());
+            }
         } else if (rules.sequence() < seen.sequence()) {
             return Standing.none(REPLACED);
         } else if (!digest.equals(seen.digest())) {

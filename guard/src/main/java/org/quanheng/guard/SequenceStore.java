@@ -23,6 +23,7 @@ final class SequenceStore {
     }
 
     private static final String SUFFIX = ".sequence";
+    private static final String GUARDED = ".guarded";
 
     private final Path directory;
 
@@ -43,15 +44,24 @@ final class SequenceStore {
         }
     }
 
-    /** Ids of the realms of which rules were seen. */
-    Set<String> realms() throws IOException {
+    /** Notes that a realm is guarded, whatever it is called later. */
+    void markGuarded(String realmId) throws IOException {
+        Files.createDirectories(directory);
+        Path mark = directory.resolve(URLEncoder.encode(realmId, StandardCharsets.UTF_8) + GUARDED);
+        if (!Files.exists(mark)) {
+            Files.writeString(mark, "");
+        }
+    }
+
+    /** Ids of the realms that were marked. */
+    Set<String> guarded() throws IOException {
         if (!Files.isDirectory(directory)) {
             return Set.of();
         }
         try (Stream<Path> files = Files.list(directory)) {
             return files.map(file -> file.getFileName().toString())
-                    .filter(name -> name.endsWith(SUFFIX))
-                    .map(name -> name.substring(0, name.length() - SUFFIX.length()))
+                    .filter(name -> name.endsWith(GUARDED))
+                    .map(name -> name.substring(0, name.length() - GUARDED.length()))
                     .map(name -> URLDecoder.decode(name, StandardCharsets.UTF_8))
                     .collect(Collectors.toUnmodifiableSet());
         }
