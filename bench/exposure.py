@@ -37,8 +37,8 @@ from quanheng.keycloak.rest import RestRealm
 from quanheng.model.sensitive import Sensitive
 from quanheng.operations.context import Context
 from quanheng.operations.refresh import sweep
-from quanheng.operations.watch_thread import watch_thread
-from quanheng.operations.watching import read_exposure
+from quanheng.operations.watching.threads import watch_thread
+from quanheng.operations.watching.watcher import read_exposure
 from quanheng.watch.exposure import ExposureReport
 
 _CLIENTS: Final = 4

@@ -10,7 +10,7 @@ from fixtures.real_world import RealWorld
 from fixtures.watching import watcher
 from fixtures.world import BUREAU, VILLAGE
 from quanheng.model.ids import RoleName, StaffNo
-from quanheng.operations.watching import Watcher, read_exposure
+from quanheng.operations.watching.watcher import Watcher, read_exposure
 
 REVIEWER = RoleName("post-reviewer")
 DUTY = "/岗位/140902-忻府区/业务操作员"

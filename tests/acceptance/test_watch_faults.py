@@ -17,10 +17,10 @@ from fixtures.world import BUREAU, VILLAGE, World, WorldTemplate, temporary
 from quanheng.config import NotifySettings, SafetySettings
 from quanheng.model.ids import RoleName, StaffNo
 from quanheng.notify.open import open_notifiers
-from quanheng.operations.announcing import deliver_notices
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
-from quanheng.operations.watching import Watcher, read_exposure
+from quanheng.operations.watching.announcing import deliver_notices
+from quanheng.operations.watching.watcher import Watcher, read_exposure
 
 REVIEWER: Final = RoleName("post-reviewer")
 LOOK: Final = Counter({"read_admin_events": 1})

@@ -17,7 +17,7 @@ from quanheng.model.ids import RoleName
 from quanheng.operations.daemon import SWEEP
 from quanheng.operations.judging import find_conflicts
 from quanheng.operations.refresh import read_live
-from quanheng.operations.watching import Watcher
+from quanheng.operations.watching.watcher import Watcher
 from quanheng.store.tables import notice
 
 REVIEWER = RoleName("post-reviewer")

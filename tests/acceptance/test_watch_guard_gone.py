@@ -8,7 +8,7 @@ from fixtures.fake_guard import install_guard
 from fixtures.watching import watcher
 from fixtures.world import VILLAGE, World
 from quanheng.keycloak.fake_base import FakeGuardState
-from quanheng.operations.watching import Watcher
+from quanheng.operations.watching.watcher import Watcher
 
 
 @pytest.fixture

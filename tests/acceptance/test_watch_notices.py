@@ -9,8 +9,8 @@ from fixtures.world import VILLAGE, World
 from quanheng.config import NotifySettings
 from quanheng.model.ids import RoleName
 from quanheng.notify.port import Notice, UndeliveredError
-from quanheng.operations.announcing import deliver_notices
 from quanheng.operations.context import Context
+from quanheng.operations.watching.announcing import deliver_notices
 
 
 class Deaf:

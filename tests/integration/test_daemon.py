@@ -20,7 +20,7 @@ from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
 from quanheng.operations.daemon import ANCHOR, SWEEP, SYNC, Daemon
 from quanheng.operations.heartbeat import Heartbeat, read_heartbeat
-from quanheng.operations.watch_thread import watch_thread
+from quanheng.operations.watching.threads import watch_thread
 
 _PATIENCE_SECONDS = 120
 

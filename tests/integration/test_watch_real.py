@@ -23,7 +23,7 @@ from fixtures.servers_keycloak import describe_realm
 from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, build_watched_realm
 from fixtures.watching import watcher
 from fixtures.world import VILLAGE, WorldTemplate
-from quanheng.operations.watching import read_exposure
+from quanheng.operations.watching.watcher import read_exposure
 from quanheng.policy.pack import load_packs
 
 Way = Callable[[WatchedRealm], str]

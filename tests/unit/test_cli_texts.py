@@ -15,7 +15,7 @@ from quanheng.errors import ConfigurationError
 from quanheng.model.change import ChangeKind
 from quanheng.model.finding import FindingKind
 from quanheng.model.person import BasisKind, HoldKind, ProposalKind, ProposalState
-from quanheng.operations.assessing import ObstacleKind
+from quanheng.operations.answering.assessing import ObstacleKind
 from quanheng.operations.doctor.holes import HOLES, OLDEST_SUPPORTED, holes_of, release
 from quanheng.operations.initialise import EXAMPLE, write_example
 from quanheng.operations.waivers import WaiverState

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from quanheng.cli.labels import BASES, OBSTACLES
-from quanheng.operations.assessing import Assessment, Obstacle, Way
+from quanheng.operations.answering.assessing import Assessment, Obstacle, Way
+from quanheng.operations.answering.looking import Subject
 from quanheng.operations.context import Context
-from quanheng.operations.looking import Subject
 from quanheng.policy.judge import describe_path
 from quanheng.policy.rules import Held
 

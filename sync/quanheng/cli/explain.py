@@ -23,10 +23,10 @@ from quanheng.cli.session import Given
 from quanheng.cli.waivers import print_waivers, waiver_payload
 from quanheng.clock import CHINA
 from quanheng.model.person import BasisKind
-from quanheng.operations.assessing import Assessment
+from quanheng.operations.answering.assessing import Assessment
+from quanheng.operations.answering.explaining import BasisTold, DutyTold, Explanation
+from quanheng.operations.answering.explaining import explain as explain_user
 from quanheng.operations.context import Context
-from quanheng.operations.explaining import BasisTold, DutyTold, Explanation
-from quanheng.operations.explaining import explain as explain_user
 
 
 def explain(user: str, /, *, session: Given) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from quanheng.model.change import ChangeKind
 from quanheng.model.finding import FindingKind
 from quanheng.model.person import BasisKind, HoldKind, ProposalKind, ProposalState
-from quanheng.operations.assessing import ObstacleKind
+from quanheng.operations.answering.assessing import ObstacleKind
 from quanheng.operations.waivers import WaiverState
 from quanheng.watch.exposure import ExposureReport
 

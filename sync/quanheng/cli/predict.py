@@ -13,7 +13,7 @@ from quanheng.cli.assessed import (
 )
 from quanheng.cli.session import Given
 from quanheng.errors import RefusedError
-from quanheng.operations.predicting import predict as predict_post
+from quanheng.operations.answering.predicting import predict as predict_post
 
 
 def predict(user: str, /, *, add: str, area: str | None = None, session: Given) -> int:

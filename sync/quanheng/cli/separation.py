@@ -9,8 +9,8 @@ from rich.console import Console
 from quanheng.cli.assessed import held_payload
 from quanheng.cli.session import Session
 from quanheng.model.realm import RealmUser
+from quanheng.operations.answering.separation import Separation, check_separation
 from quanheng.operations.context import Context
-from quanheng.operations.separation import Separation, check_separation
 from quanheng.policy.judge import describe_path
 from quanheng.policy.rules import Conflict
 

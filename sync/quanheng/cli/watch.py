@@ -10,7 +10,7 @@ from rich.console import Console
 from quanheng.cli.labels import describe_exposure
 from quanheng.cli.session import Given
 from quanheng.errors import UnsafePlanError
-from quanheng.operations.watching import Tick, Watcher, read_exposure
+from quanheng.operations.watching.watcher import Tick, Watcher, read_exposure
 from quanheng.watch.exposure import ExposureReport
 
 _LOOKS: Final = 5

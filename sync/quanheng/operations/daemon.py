@@ -29,7 +29,7 @@ from quanheng.operations.judging import clear_caches, find_conflicts
 from quanheng.operations.realm import read_drift
 from quanheng.operations.refresh import sweep
 from quanheng.operations.synchronise import synchronise
-from quanheng.operations.watch_thread import Repeating, delivery_thread, watch_thread
+from quanheng.operations.watching.threads import Repeating, delivery_thread, watch_thread
 
 HEARTBEAT_SECONDS: Final = 30.0
 """How often the heartbeat is written while nothing changes."""

@@ -1,7 +1,7 @@
 """Keep the mirror fresh: events say what to read again, a sweep proves it (decision 19).
 
-What is taken into the mirror is judged in the same transaction (:mod:`quanheng.operations.intake`), so that
-an administrator's grant is known for one before any plan could undo it.
+What is taken into the mirror is judged in the same transaction (:mod:`quanheng.operations.watching.intake`),
+so that an administrator's grant is known for one before any plan could undo it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from quanheng.keycloak.port import Realm
 from quanheng.model.ids import KeycloakId
 from quanheng.model.realm import ObservedRealm, RealmGroup
 from quanheng.operations.context import Context
-from quanheng.operations.intake import Observation, take_in, tell_gap
-from quanheng.operations.news import OVERLAP, News, read_news
+from quanheng.operations.watching.intake import Observation, take_in, tell_gap
+from quanheng.operations.watching.news import OVERLAP, News, read_news
 from quanheng.store.meta import read_number, write_number
 from quanheng.store.mirror import (
     MirrorState,

@@ -14,7 +14,7 @@ from quanheng.clock import day_in_china
 from quanheng.model.ids import OrgCode, PersonId, RoleName, Username
 from quanheng.model.person import Proposal, ProposalState, Waiver
 from quanheng.model.registry import Registry
-from quanheng.operations.assessing import roles_of, vetoing
+from quanheng.operations.answering.assessing import roles_of, vetoing
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.trust import read_trusted_part

@@ -19,9 +19,9 @@ from quanheng.keycloak.login import AuthenticatedPerson
 from quanheng.logs import redact_text
 from quanheng.model.ids import OrgCode
 from quanheng.model.person import HoldKind, PersonRecord, Proposal, ProposalKind, Waiver
+from quanheng.operations.answering.looking import Subject, read_subject
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
-from quanheng.operations.looking import Subject, read_subject
 from quanheng.operations.noting import note
 from quanheng.operations.trust import read_trusted_part
 from quanheng.operations.waivers import vetoed

@@ -12,11 +12,11 @@ from quanheng.logs import get_logger
 from quanheng.model.change import Json
 from quanheng.model.realm import ObservedRealm
 from quanheng.notify.port import NoticeKind
-from quanheng.operations.announcing import announce
 from quanheng.operations.context import Context
 from quanheng.operations.guarding import publish_rules, read_issue
 from quanheng.operations.noting import note
 from quanheng.operations.realm import read_drift
+from quanheng.operations.watching.announcing import announce
 from quanheng.store.meta import read_text, write_text
 from quanheng.store.mirror import read_mirror
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from quanheng.errors import ConfigurationError
 from quanheng.model.ids import OrgCode, PostId
 from quanheng.model.staff import OrgUnit
-from quanheng.operations.assessing import Assessment, Assessor
+from quanheng.operations.answering.assessing import Assessment, Assessor
+from quanheng.operations.answering.looking import Subject, read_subject
 from quanheng.operations.context import Context
-from quanheng.operations.looking import Subject, read_subject
 from quanheng.policy.contents import Pack
 from quanheng.policy.units import Units
 

@@ -21,16 +21,16 @@ from quanheng.logs import get_logger
 from quanheng.model.change import Json
 from quanheng.model.realm import AdminEvent
 from quanheng.notify.port import NoticeKind
-from quanheng.operations.announcing import announce
 from quanheng.operations.carrying_out import hold_lease, recover
-from quanheng.operations.causes import restore_causes
 from quanheng.operations.context import Context
-from quanheng.operations.intake import structure_actors
-from quanheng.operations.news import OVERLAP, News, read_news
 from quanheng.operations.noting import note
-from quanheng.operations.protection import EVENTS_OFF, look_after_configuration, look_after_guard
 from quanheng.operations.refresh import Seen, refresh_by, sweep
-from quanheng.operations.repairing import Repaired, repair, takes_power
+from quanheng.operations.watching.announcing import announce
+from quanheng.operations.watching.causes import restore_causes
+from quanheng.operations.watching.intake import structure_actors
+from quanheng.operations.watching.news import OVERLAP, News, read_news
+from quanheng.operations.watching.protection import EVENTS_OFF, look_after_configuration, look_after_guard
+from quanheng.operations.watching.repairing import Repaired, repair, takes_power
 from quanheng.store.lease import Lease
 from quanheng.store.meta import read_number, read_text
 from quanheng.store.mirror import MirrorState, read_mirror, read_mirror_state

@@ -25,11 +25,11 @@ from quanheng.model.ids import KeycloakId, OrgCode, PostId
 from quanheng.model.realm import AdminEvent, ObservedRealm, RealmGroup
 from quanheng.model.registry import RegistryDelta
 from quanheng.notify.port import NoticeKind
-from quanheng.operations.announcing import announce
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.trust import read_trusted_part, sign_basis, sign_withholding
+from quanheng.operations.watching.announcing import announce
 from quanheng.policy.effective import Powers
 from quanheng.policy.units import Units
 from quanheng.store.registry import commit_delta

@@ -12,9 +12,9 @@ from quanheng.model.change import Json
 from quanheng.model.ids import RoleName
 from quanheng.model.realm import ObservedRealm
 from quanheng.notify.port import NoticeKind
-from quanheng.operations.announcing import announce
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
+from quanheng.operations.watching.announcing import announce
 from quanheng.policy.effective import Powers
 from quanheng.store.mirror import replace_roles
 

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from quanheng.engine.source_posts import guarded_post_key
 from quanheng.model.ids import OrgCode, PostId
 from quanheng.model.person import Basis, BasisKind, GrantedBasis, ProposalState
-from quanheng.operations.assessing import Assessment, Assessor, roles_of, vetoing
+from quanheng.operations.answering.assessing import Assessment, Assessor, roles_of, vetoing
+from quanheng.operations.answering.looking import Subject, post_of, read_subject
 from quanheng.operations.context import Context
-from quanheng.operations.looking import Subject, post_of, read_subject
 from quanheng.operations.waivers import WaiverLine, WaiverState, waiver_lines
 from quanheng.policy.judge import describe_path
 from quanheng.policy.rules import Held

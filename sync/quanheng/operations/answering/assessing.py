@@ -10,8 +10,8 @@ from functools import cached_property
 from quanheng.model.ids import KeycloakId, OrgCode, PostId, RoleName
 from quanheng.model.person import BasisKind, HoldKind
 from quanheng.model.staff import OrgUnit
+from quanheng.operations.answering.looking import Subject, holders_of
 from quanheng.operations.context import Context
-from quanheng.operations.looking import Subject, holders_of
 from quanheng.policy.effective import held_through_post
 from quanheng.policy.judge import judge_gain
 from quanheng.policy.rules import CompiledRules, ExclusionRule, Held, MaximumRule

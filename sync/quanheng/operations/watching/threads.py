@@ -14,9 +14,9 @@ from quanheng.config import NotifySettings, WatchSettings
 from quanheng.errors import QuanhengError
 from quanheng.logs import get_logger
 from quanheng.notify.open import channels_of, open_notifiers
-from quanheng.operations.announcing import deliver_notices
 from quanheng.operations.context import Context
-from quanheng.operations.watching import Watcher
+from quanheng.operations.watching.announcing import deliver_notices
+from quanheng.operations.watching.watcher import Watcher
 
 _LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries while Keycloak or the store is away."""

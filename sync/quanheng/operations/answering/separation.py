@@ -8,10 +8,10 @@ from quanheng.clock import day_in_china
 from quanheng.engine.adopt import adopt_accounts
 from quanheng.engine.waivers import waivers_in_force
 from quanheng.model.realm import ObservedRealm, RealmUser
-from quanheng.operations.assessing import vetoing
+from quanheng.operations.answering.assessing import vetoing
+from quanheng.operations.answering.looking import holders_of
 from quanheng.operations.context import Context
 from quanheng.operations.judging import clear_caches, find_conflicts
-from quanheng.operations.looking import holders_of
 from quanheng.operations.refresh import read_live
 from quanheng.operations.trust import read_trusted
 from quanheng.policy.judge import judge, waivers_that_count

@@ -24,10 +24,10 @@ from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.model.registry import Registry
 from quanheng.model.staff import OrgUnit
 from quanheng.operations.context import Context
-from quanheng.operations.news import read_news
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.refresh import MANY_USERS, read_live
 from quanheng.operations.trust import read_trusted, read_trusted_part
+from quanheng.operations.watching.news import read_news
 from quanheng.policy.effective import Powers, held_through_post
 from quanheng.policy.rules import Held, WaiverInForce
 from quanheng.policy.units import Units

@@ -1,0 +1,1 @@
+"""Questions about people: what they hold and why, what they could be given. Nothing is written."""

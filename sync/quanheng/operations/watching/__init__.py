@@ -1,0 +1,1 @@
+"""The watcher: what happened in Keycloak is taken in, judged, undone when nobody was entitled, told of."""
