@@ -47,6 +47,8 @@ APART = [
     (STACK, "J8", "j8-administrators-and-users", "post-super-admin", "post-acceptance-user"),
     (STACK, "J8", "j8-administrators-and-users", "post-lead-system-admin", "post-approval-user"),
     (STACK, "J8", "j8-administrators-and-users", "post-system-admin", "gongjian/project_approve"),
+    (STACK, "S5", "s5-business-admin-no-user-work", "post-business-admin", "post-acceptance-user"),
+    (STACK, "S5", "s5-business-admin-no-user-work", "post-business-admin", "gongjian/project_approve"),
     # 甘肃
     ("gansu", "G11", "g11-four-categories", "post-registration-clerk", "post-cashier"),
     ("gansu", "G11", "g11-four-categories", "post-payment-clerk", "post-data-manager"),
@@ -163,6 +165,22 @@ def test_formal_staff(pack: str, post: str, qualification: str) -> None:
     assert qualification in found.requires
 
 
+def test_reviewers_of_high_risk_are_formal_staff() -> None:
+    """甘肃: whoever rechecks or reviews what is of high risk (G13), whatever system it is in."""
+    pack = shipped("gansu")
+    reviewing = {
+        post
+        for subsystem in pack.permissions.subsystems
+        for item in subsystem.permissions
+        if item.risk == "high" and item.kind in ("复核", "审核")
+        for post in item.posts
+    }
+    assert {"account_rechecker", "chief_accountant"} <= reviewing
+    assert {
+        post.id for post in pack.posts.posts if post.id in reviewing and "permanent" not in post.requires
+    } == set()
+
+
 def test_maintainers_only_at_city_and_above() -> None:
     """甘肃: a county has no permission maintainers; its city's grant there (G17)."""
     pack = shipped("gansu")
@@ -182,10 +200,10 @@ def test_high_risk_posts_end_after_five_years() -> None:
         post
         for subsystem in pack.permissions.subsystems
         for item in subsystem.permissions
-        if item.risk == "high" and item.business is not None
+        if item.risk == "high" and (item.business is not None or item.kind == "审核")
         for post in item.posts
     }
-    assert risky
+    assert "chief_accountant" in risky
     assert {post.tenure_years for post in pack.posts.posts if post.id in risky} == {5}
 
 
