@@ -33,6 +33,8 @@ class GuardOptions:
     """Where the highest sequences are kept; None: beside the server's data."""
     break_glass_until: datetime | None = None
     """Until then nothing is vetoed, at most 24 hours ahead."""
+    metrics: bool = True
+    """Whether the server shows metrics on its management port; the guard counts its vetoes there."""
 
     def arguments(self, folder: Path) -> list[str]:
         """Options of ``kc.sh start`` for the server that lives in ``folder``."""

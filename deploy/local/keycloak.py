@@ -120,7 +120,9 @@ def start_keycloak(
     Returns when the server is ready; raises :class:`LocalServerError` when it is not in time.
     """
     built = built_distribution(
-        None if guard is None else guard_jar(), vendor=_EMBEDDED if database is None else database.vendor
+        None if guard is None else guard_jar(),
+        vendor=_EMBEDDED if database is None else database.vendor,
+        metrics=guard is None or guard.metrics,
     )
     _install(folder, built)
     admin_user, admin_password = _administrator(folder)
@@ -221,13 +223,14 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def built_distribution(guard: Path | None = None, *, vendor: str = _EMBEDDED) -> Path:
+def built_distribution(guard: Path | None = None, *, vendor: str = _EMBEDDED, metrics: bool = True) -> Path:
     """The unzipped and built server in the cache, made once per version, options, vendor of the database and
-    JAR of the guard.
+    JAR of the guard. ``metrics``: whether one with the guard shows what it counts, on its management port.
     """
     if shutil.which("java") is None:
         raise LocalServerError("There is no java: install Java 17 or later (openjdk-17-jdk-headless)")
-    options = (f"--db={vendor}", *_BUILD_OPTIONS)
+    counting = ("--metrics-enabled=true",) if metrics and guard is not None else ()
+    options = (f"--db={vendor}", *_BUILD_OPTIONS, *counting)
     added = () if guard is None else (guard.name,)
     key = hashlib.sha256("\n".join((VERSION, SHA256, *options, *added)).encode()).hexdigest()[:12]
     built = cache_directory() / "built" / f"keycloak-{VERSION}-{key}"

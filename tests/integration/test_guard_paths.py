@@ -168,10 +168,10 @@ def test_overwriting_import(guarded_realm: GuardedRealm) -> None:
 
 
 def test_default_group(guarded_realm: GuardedRealm) -> None:
-    """When somebody makes a duty group a default, no user can be created until it is none any more."""
+    """Where a duty group is a default, no user can be created until it is none any more."""
     realm = guarded_realm
     path = realm.path(f"/default-groups/{realm.duty('handler')}")
-    realm.admin.request("PUT", path)
+    realm.configurator.request("PUT", path)
     try:
         answer = raw(realm.sync, "POST", realm.path("/users"), json={"username": "new-3", "enabled": True})
         assert_vetoed(answer, "target-unlinked", 409)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -13,7 +12,7 @@ import requests
 from fixtures.guard import COUNTIES, POSTS, GuardedRealm
 from quanheng.keycloak.rest import SYNC_CLIENT
 
-PAIRS: Final = int(os.environ.get("QUANHENG_PAIRS", "200"))
+PAIRS: Final = 1000
 """How many opposing pairs are tried; two in each round."""
 _CLIENTS: Final = 4
 

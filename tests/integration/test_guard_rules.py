@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +22,8 @@ from fixtures.guard import (
     raw,
 )
 from fixtures.servers_keycloak import describe_realm
+from quanheng.keycloak.configuration_files import read_mapper_rules
+from quanheng.keycloak.judged_mappers import Verdict
 
 
 def put(realm: GuardedRealm, sealed: Any) -> tuple[int, str]:
@@ -97,6 +100,10 @@ def _no_json(realm: GuardedRealm) -> Any:
     return "rules"
 
 
+def _nothing(realm: GuardedRealm) -> Any:
+    return None
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
@@ -111,6 +118,7 @@ def _no_json(realm: GuardedRealm) -> Any:
         (_missing_part, "cannot be read"),
         (_unknown_scope, "cannot be read"),
         (_no_json, "cannot be read"),
+        (_nothing, "cannot be read"),
     ],
 )
 def test_rules_that_are_not_believed(
@@ -210,6 +218,33 @@ def test_duty_roles_stay(guarded_realm: GuardedRealm) -> None:
     assert realm.role_name(role) == "duty-handler"
     with_its_client = raw(realm.admin, "DELETE", realm.path(f"/clients/{realm.client('jiujinban')}"))
     assert_vetoed(with_its_client, "duty-role-removal", 403)
+
+
+def test_a_name_like_the_realms_address_is_no_way_out(guarded_realm: GuardedRealm) -> None:
+    """A role whose name reads like the address of the realm is not taken for the realm being deleted."""
+    realm = guarded_realm
+    role, name = realm.roles["handler"], f"x/admin/realms/{realm.name}"
+    realm.admin.request("PUT", realm.path(f"/roles-by-id/{role}"), json={"name": name})
+    try:
+        answer = raw(realm.admin, "DELETE", realm.path(f"/roles/{quote(name, safe='')}"))
+    finally:
+        realm.admin.request("PUT", realm.path(f"/roles-by-id/{role}"), json={"name": "duty-handler"})
+    assert_vetoed(answer, "duty-role-removal", 403)
+
+
+def test_without_rules_no_role_is_deleted(guarded_realm: GuardedRealm) -> None:
+    """Nobody can tell then which roles are duties; the realm mends itself when the rules come again."""
+    realm = guarded_realm
+    spare = realm.add_role(f"spare-{realm.sequence}", "")
+    for text in ("", "null"):
+        body = {**realm.admin.get(realm.path("")), "attributes": {"quanheng.rules": text}}
+        realm.admin.request("PUT", realm.path(""), json=body)
+        assert not realm.status()["valid"]
+        for role in (realm.roles["handler"], spare):
+            answer = raw(realm.admin, "DELETE", realm.path(f"/roles-by-id/{role}"))
+            assert_vetoed(answer, "duty-role-removal", 403, "规则缺失")
+    realm.publish()
+    assert raw(realm.admin, "DELETE", realm.path(f"/roles-by-id/{spare}")).status_code == 204
 
 
 def test_another_name_is_no_way_out(guarded_realm: GuardedRealm) -> None:
@@ -382,7 +417,7 @@ def test_restore(guarded_realm: GuardedRealm) -> None:
     foreign, surplus = realm.add_role("foreign", ""), realm.add_role("surplus", "")
     realm.contain(foreign, realm.roles["system-admin"])
     realm.contain(realm.roles["handler"], surplus)
-    realm.admin.request("PUT", realm.path(f"/default-groups/{realm.duty('handler')}"))
+    realm.configurator.request("PUT", realm.path(f"/default-groups/{realm.duty('handler')}"))
     mapper = {
         "name": "power",
         "protocol": "openid-connect",
@@ -406,6 +441,77 @@ def test_restore(guarded_realm: GuardedRealm) -> None:
     ]
     assert [item["name"] for item in realm.admin.get(path)] == ["service_query"]
     assert raw(realm.sync, "POST", realm.guard_path("restore")).json() == []
+
+
+JUDGED: Final = {
+    "fixed roles": ("oidc-hardcoded-claim-mapper", {"claim.name": "realm_access.roles", "claim.value": "x"}),
+    "escaped": ("oidc-hardcoded-claim-mapper", {"claim.name": "Realm\\_access.roles", "claim.value": "x"}),
+    "fixed person": ("oidc-hardcoded-claim-mapper", {"claim.name": "org_code", "claim.value": "14"}),
+    "prefixed": (
+        "oidc-usermodel-realm-role-mapper",
+        {"claim.name": "realm_access.roles", "usermodel.realmRoleMapping.rolePrefix": "duty-"},
+    ),
+    "elsewhere": ("oidc-usermodel-realm-role-mapper", {"claim.name": "resource_access.x.roles"}),
+    "any client's": ("oidc-usermodel-client-role-mapper", {"claim.name": "${client_id}.roles"}),
+    "renamed": ("oidc-role-name-mapper", {"role": "a", "new.role.name": "b"}),
+    "groups": ("oidc-group-membership-mapper", {"claim.name": "groups", "full.path": "false"}),
+    "true roles": (
+        "oidc-usermodel-client-role-mapper",
+        {"claim.name": "resource_access.${client_id}.roles", "multivalued": "true"},
+    ),
+    "own claim": (
+        "oidc-usermodel-attribute-mapper",
+        {"claim.name": "department", "user.attribute": "department"},
+    ),
+    "own area": ("oidc-usermodel-attribute-mapper", {"claim.name": "org_code", "user.attribute": "org_code"}),
+}
+"""Mappers by name."""
+
+
+def test_restore_judges_mappers_as_check_does(guarded_realm: GuardedRealm) -> None:
+    """Whatever forges roles by its claim goes, from a client and from a scope; the guard and the watcher's
+    comparison agree on each, and Keycloak's own stay."""
+    realm, judge = guarded_realm, read_mapper_rules()
+    raw(realm.sync, "POST", realm.guard_path("restore"))
+    rules = realm.rules()
+    rules["protect"] |= {
+        "protocol_mappers": list(judge.protocol_mappers),
+        "provider_mappers": list(judge.provider_mappers),
+        "role_claims": sorted(judge.role_claims),
+        "truthful": [{"kind": item.kind, "config": dict(item.config)} for item in judge.truthful],
+        "provider_attributes": sorted(judge.provider_attributes),
+    }
+    assert put(realm, realm.seal(rules)) == (204, "")
+    assert raw(realm.sync, "POST", realm.guard_path("restore")).json() == []  # Keycloak's own
+    scopes = {item["name"]: item["id"] for item in realm.admin.get(realm.path("/client-scopes"))}
+    holders = {
+        "client test-console": f"/clients/{realm.client('test-console')}",
+        "client scope address": f"/client-scopes/{scopes['address']}",
+    }
+    for tail in holders.values():
+        for name, (kind, config) in JUDGED.items():
+            body = {"name": name, "protocol": "openid-connect", "protocolMapper": kind, "config": config}
+            realm.admin.request("POST", realm.path(f"{tail}/protocol-mappers/models"), json=body)
+    made = [
+        (subject, mapper)
+        for subject, tail in holders.items()
+        for mapper in realm.admin.get(realm.path(f"{tail}/protocol-mappers/models"))
+        if mapper["name"] in JUDGED
+    ]
+    assert len(made) == 2 * len(JUDGED)
+
+    restored = raw(realm.sync, "POST", realm.guard_path("restore")).json()
+
+    assert {(item["subject"], item["removed"]) for item in restored} == {
+        (subject, mapper["name"])
+        for subject, mapper in made
+        if judge.of_protocol_mapper(mapper) is Verdict.FORGES
+    }
+    assert len(restored) == 2 * 7
+    for subject, mapper in made:
+        if (subject, mapper["name"]) not in {(item["subject"], item["removed"]) for item in restored}:
+            path = realm.path(f"{holders[subject]}/protocol-mappers/models/{mapper['id']}")
+            realm.admin.request("DELETE", path)
 
 
 def test_clear_caches(guarded_realm: GuardedRealm) -> None:

@@ -8,15 +8,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from fixtures.fake_guard import install_guard
 from fixtures.world import World
+from quanheng.engine.matching import qualification_groups
 from quanheng.errors import ConfigurationError
 from quanheng.identity.rules_key import PRIVATE
 from quanheng.keycloak.fake_base import FakeGuardState
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.sealing import UnsealableRulesError
-from quanheng.operations.guarding import Published, publish_rules, qualification_groups, read_issue
+from quanheng.model.ids import KeycloakId
+from quanheng.operations.guarding import Published, publish_rules, read_issue
 from quanheng.operations.refresh import read_live
 
 
@@ -28,9 +31,9 @@ def guarded(world: World) -> World:
     return world
 
 
-def publish(world: World, *, force: bool = False) -> Published | None:
+def publish(world: World) -> Published | None:
     """Give the guard its rules, as the realm is now."""
-    return publish_rules(world.context, read_live(world.context.realm), force=force)
+    return publish_rules(world.context, read_live(world.context.realm))
 
 
 def state_of(world: World) -> FakeGuardState:
@@ -118,23 +121,35 @@ def test_published_again(guarded: World, change: Callable[[World], None]) -> Non
     assert publish(guarded) is None
 
 
-def test_forced(guarded: World) -> None:
-    """Asked for, the same rules are published under the next number."""
-    first, second = publish(guarded), publish(guarded, force=True)
-    assert first is not None
-    assert second is not None
-    assert (second.sequence, second.digest) == (2, first.digest)
-
-
 def test_a_restored_store_knows_less(guarded: World) -> None:
     """The number is above the guard's own, whatever the store remembers."""
     for _ in range(3):
-        publish(guarded, force=True)
+        _wipe(guarded)
+        publish(guarded)
     with guarded.context.database.transaction() as connection:
         connection.exec_driver_sql("delete from meta where key = 'rules_issued'")
     again = publish(guarded)
     assert again is not None
     assert again.sequence == 4
+
+
+def test_nobody_is_read_whom_no_waiver_names(guarded: World) -> None:
+    """Whether the guard has the rules of today is asked often, and concerns people by their waivers alone."""
+    publish(guarded)
+    live = read_live(guarded.context.realm)
+    asked: list[tuple[str, Any]] = []
+
+    def note(*seen: Any) -> None:
+        asked.append((seen[2], seen[3]))
+
+    event.listen(guarded.context.database.engine, "before_cursor_execute", note)
+    try:
+        assert publish_rules(guarded.context, live) is None
+    finally:
+        event.remove(guarded.context.database.engine, "before_cursor_execute", note)
+    of_people = [(text, given) for text, given in asked if "FROM person" in text or "FROM claim" in text]
+    assert of_people
+    assert all("WHERE" in text and not given for text, given in of_people)
 
 
 def test_an_answer_that_was_lost(guarded: World) -> None:
@@ -152,6 +167,40 @@ def test_an_answer_that_was_lost(guarded: World) -> None:
     again = publish(guarded)
     assert again is not None
     assert again.sequence == 2
+
+
+def test_a_change_that_was_taken_back(guarded: World) -> None:
+    """Rules that the guard took unseen do not stay when they become again what it had before."""
+    context = guarded.context
+    before = read_live(context.realm)
+    name, role = next((name, role) for name, role in before.roles.items() if name in context.rules.duties)
+    other = replace(role, id=KeycloakId("another"))
+    publish_rules(context, before)
+
+    def lose(name: str) -> None:
+        if name == "guard_publish":
+            guarded.fake.after_call = None
+            raise RuntimeError
+
+    guarded.fake.after_call = lose
+    with pytest.raises(RuntimeError):
+        publish_rules(context, replace(before, roles={**before.roles, name: other}))
+    assert other.id in in_force(guarded)["duties"]
+    again = publish_rules(context, before)
+    assert again is not None
+    assert again.sequence == 3
+    assert other.id not in in_force(guarded)["duties"]
+
+
+def test_a_failure_does_not_forget_that_it_was_there(guarded: World) -> None:
+    """A guard that had our rules is still known to have had some when the next ones did not reach it."""
+    first = publish(guarded)
+    _new_role(guarded)
+    state_of(guarded).public_keys = ()
+    with pytest.raises(RealmRefusedError):
+        publish(guarded)
+    assert first is not None
+    assert (read_issue(guarded.context).sequence, read_issue(guarded.context).digest) == (2, first.digest)
 
 
 def test_refused(guarded: World) -> None:
@@ -184,5 +233,5 @@ def test_a_copied_key_is_no_qualification(guarded: World) -> None:
     ours = next(group for group in groups.values() if group.path == ("资格", "正式在编"))
     root = next(group for group in groups.values() if group.path == ("资格",))
     guarded.console.create_group(root.id, "假", ours.attributes, frozenset())
-    found = qualification_groups(guarded.pack, read_live(guarded.context.realm))
+    found = qualification_groups(guarded.pack, guarded.context.realm.read_groups())
     assert list(found.values()) == [ours.id]

@@ -8,7 +8,7 @@ from fixtures.world import unit
 from quanheng.model.ids import OrgCode
 from quanheng.model.staff import OrgKind, OrgUnit
 from quanheng.policy.schema import Tier
-from quanheng.policy.units import Units, in_scope
+from quanheng.policy.units import Units, area_code, in_scope
 
 PROVINCE = unit("14", "山西省", OrgKind.PROVINCE, None)
 CITY = unit("1409", "忻州市", OrgKind.CITY, "14")
@@ -103,3 +103,9 @@ def test_scope_is_a_prefix(code: str, scope: list[str], inside: bool) -> None:
 def test_iteration() -> None:
     """All units, in the order in which they were given."""
     assert tuple(units(*ALL)) == ALL
+
+
+@pytest.mark.parametrize("code", ["", "1", "14％", "全省", "14 09", "１４"])
+def test_what_is_no_code_is_no_area(code: str) -> None:
+    """Whoever writes it on a group may not widen what the group gives."""
+    assert area_code(code) is None

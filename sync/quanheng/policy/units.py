@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from quanheng.model.ids import OrgCode
 from quanheng.model.staff import OrgKind, OrgUnit
@@ -17,6 +19,7 @@ _TIERS = {
     OrgKind.VILLAGE: Tier.VILLAGE,
     OrgKind.BANK_BRANCH: Tier.BANK_BRANCH,
 }
+_CODE: Final = re.compile("[0-9]{2,}")
 _AREA_KINDS = (OrgKind.COUNTY, OrgKind.CITY, OrgKind.PROVINCE)
 
 
@@ -65,12 +68,15 @@ def in_scope(code: str, scope: Iterable[str]) -> bool:
     return any(code.startswith(prefix) for prefix in scope)
 
 
-def area_code(code: str) -> OrgCode:
+def area_code(code: str) -> OrgCode | None:
     """The county, city or province in whose name a group gives a role, from the code on the group.
 
     Six digits name it (GB/T 2260); a bureau's own staff are coded ``140900000`` in the city ``1409`` and
-    ``140000000`` in the province ``14``.
+    ``140000000`` in the province ``14``. None, which is nowhere in particular, for what is no such code: it
+    may not be taken for a wide area.
     """
+    if not _CODE.fullmatch(code):
+        return None
     area = code[:6]
     while len(area) > 2 and area.endswith("00"):
         area = area[:-2]

@@ -1,13 +1,16 @@
 package org.quanheng.guard;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import jakarta.ws.rs.BadRequestException;
 import jakarta.ws.rs.Consumes;
+import jakarta.ws.rs.DefaultValue;
 import jakarta.ws.rs.ForbiddenException;
 import jakarta.ws.rs.GET;
 import jakarta.ws.rs.POST;
 import jakarta.ws.rs.PUT;
 import jakarta.ws.rs.Path;
 import jakarta.ws.rs.Produces;
+import jakarta.ws.rs.QueryParam;
 import jakarta.ws.rs.core.MediaType;
 import jakarta.ws.rs.core.Response;
 import java.time.Instant;
@@ -20,6 +23,7 @@ import org.keycloak.models.cache.CacheRealmProvider;
 import org.keycloak.services.ErrorResponseException;
 import org.keycloak.services.resources.admin.AdminAuth;
 import org.keycloak.services.resources.admin.AdminRoot;
+import org.quanheng.guard.Census.Holder;
 import org.quanheng.guard.Restoration.Restored;
 import org.quanheng.guard.RuleKeeper.Standing;
 
@@ -105,6 +109,19 @@ public final class Endpoint {
             users.clear();
         }
         return Response.noContent().build();
+    }
+
+    /** What the next users hold, by id: for a sweep. See {@link Census}. */
+    @GET
+    @Path("holders")
+    @Produces(MediaType.APPLICATION_JSON)
+    public List<Holder> holders(
+            @QueryParam("after") @DefaultValue("") String after, @QueryParam("max") @DefaultValue("1000") int most) {
+        authorised();
+        if (most < 1 || most > Census.MOST) {
+            throw new BadRequestException();
+        }
+        return new Census(session, realm).page(after, most);
     }
 
     private Standing authorised() {

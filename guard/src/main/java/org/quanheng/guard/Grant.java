@@ -6,7 +6,7 @@ import java.util.List;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.UserModel;
-import org.quanheng.guard.Holdings.Possessed;
+import org.quanheng.guard.Possessions.Possessed;
 import org.quanheng.guard.rules.Conflict;
 import org.quanheng.guard.rules.Held;
 import org.quanheng.guard.rules.Judge;
@@ -35,14 +35,21 @@ final class Grant {
     /** Returns when it may stand; otherwise the transaction ends here. */
     void judge(Holdings holdings, List<Held> gained) {
         Duty first = duty(gained.get(0));
-        Refusal acting = acting(holdings, gained);
-        Rows rows = new Rows(session, realm);
+        Actor actor = Actor.of(session);
+        boolean ours = Writers.include(actor, realm, rules);
+        boolean colleague = !ours && !actor.isUnknown() && realm.getId().equals(actor.realm());
+        Possessions possessions = Possessions.of(session);
         // From here on nobody else's grant to this user is judged before ours is committed or gone.
-        refuse(rows.lockUser(user.getId()) ? null : Refusal.foreignAccount(first));
-        Possessed possessed = holdings.read(user.getId());
-        Refusal broken = conflicts(rows, possessed, holdings.held(possessed), gained);
+        boolean there = possessions.lock(realm.getId(), user.getId(), colleague ? actor.user() : null);
+        refuse(there ? null : Refusal.foreignAccount(first));
+        Possessed possessed = possessions.read(user.getId());
+        Refusal acting = null;
+        if (!ours) {
+            List<Held> own = colleague ? holdings.heldSomehow(possessions.read(actor.user())) : List.of();
+            acting = acting(actor, own, gained);
+        }
         // All at once: whoever may not grant it reads, too, that nobody may, and asks nobody else in vain.
-        refuse(Refusal.all(acting, target(possessed, first), broken));
+        refuse(Refusal.all(acting, target(possessed, first), conflicts(holdings, possessed, gained)));
     }
 
     /** Returns after a refusal only while the glass is broken. */
@@ -52,12 +59,8 @@ final class Grant {
         }
     }
 
-    /** Who acts: our writers as they need; anybody else as their own posts entitle them. */
-    private Refusal acting(Holdings holdings, List<Held> gained) {
-        Actor actor = Actor.of(session);
-        if (Writers.include(actor, realm, rules)) {
-            return null;
-        }
+    /** Who acts, when it is not one of our writers, acts as the own posts entitle. */
+    private Refusal acting(Actor actor, List<Held> own, List<Held> gained) {
         Duty first = duty(gained.get(0));
         if (actor.isUnknown()) {
             return Refusal.nobodyActs(first);
@@ -65,8 +68,6 @@ final class Grant {
         if (actor.is(user.getId(), realm)) {
             return Refusal.oneself(first);
         }
-        boolean ofThisRealm = realm.getId().equals(actor.realm());
-        List<Held> own = ofThisRealm ? holdings.held(holdings.read(actor.user())) : List.of();
         for (Held item : gained) {
             if (!isOutermost(item)) {
                 continue;
@@ -88,11 +89,16 @@ final class Grant {
         return possessed.providers().contains(rules.card()) ? null : Refusal.unlinked(duty);
     }
 
-    private Refusal conflicts(Rows rows, Possessed possessed, List<Held> held, List<Held> gained) {
+    private Refusal conflicts(Holdings holdings, Possessed possessed, List<Held> gained) {
+        Headcount headcount = new Headcount(session, realm);
         Judge judge = new Judge(rules, user.getId(), possessed.groups(), LocalDate.now(CHINA),
-                (rule, area) -> rows.holders(rule, area, user.getId()));
-        List<Conflict> found = judge.conflicts(held, gained);
-        return found.isEmpty() ? null : Refusal.conflicts(found, duty(found.get(0).held().get(0)));
+                (rule, area) -> headcount.holders(rule, area, user.getId()));
+        // Nearly all grants are in order, and nobody reads by what ways their user holds other things.
+        if (judge.conflicts(holdings.heldSomehow(possessed), gained).isEmpty()) {
+            return null;
+        }
+        List<Conflict> found = judge.conflicts(holdings.held(possessed), gained);
+        return Refusal.conflicts(found, duty(found.get(0).held().get(0)));
     }
 
     /** Whether it is given by itself, not as a part of another duty that is given. */

@@ -1,5 +1,7 @@
 package org.quanheng.guard;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Instant;
 import org.jboss.logging.Logger;
 import org.keycloak.Config;
@@ -33,6 +35,11 @@ public final class GuardFactory implements EventListenerProviderFactory {
 
     @Override
     public void postInit(KeycloakSessionFactory factory) {
+        try {
+            keeper.start();
+        } catch (IOException error) {
+            throw new UncheckedIOException("quanheng-guard: the state-directory cannot be read or made", error);
+        }
         factory.register(new GuardListener(options, keeper));
         LOG.infof("guarded realms: %s", options.requiredRealms());
         if (options.glassIsBroken(Instant.now())) {

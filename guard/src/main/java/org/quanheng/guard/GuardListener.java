@@ -5,21 +5,26 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.keycloak.models.ClientModel;
 import org.keycloak.models.Constants;
+import org.keycloak.models.FederatedIdentityModel;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityCreatedEvent;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityRemovedEvent;
 import org.keycloak.models.GroupModel;
 import org.keycloak.models.GroupModel.GroupMemberJoinEvent;
+import org.keycloak.models.GroupModel.GroupMemberLeaveEvent;
+import org.keycloak.models.GroupModel.GroupUpdatedEvent;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.RealmModel.IdentityProviderRemovedEvent;
 import org.keycloak.models.RoleContainerModel.RoleRemovedEvent;
 import org.keycloak.models.RoleModel;
 import org.keycloak.models.RoleModel.RoleGrantedEvent;
+import org.keycloak.models.RoleModel.RoleRevokedEvent;
 import org.keycloak.models.UserModel;
 import org.keycloak.models.UserModel.UserPreRemovedEvent;
 import org.keycloak.models.utils.RoleUtils;
 import org.keycloak.provider.ProviderEvent;
 import org.keycloak.provider.ProviderEventListener;
+import org.quanheng.guard.Possessions.Possessed;
 import org.quanheng.guard.RuleKeeper.Standing;
 import org.quanheng.guard.rules.Held;
 import org.quanheng.guard.rules.Rules.Duty;
@@ -46,19 +51,25 @@ final class GuardListener implements ProviderEventListener {
             onGrant(granted);
         } else if (event instanceof GroupMemberJoinEvent joined) {
             onJoin(joined);
+        } else if (event instanceof RoleRevokedEvent revoked) {
+            Possessions.lost(revoked.getKeycloakSession(), revoked.getUser().getId());
+        } else if (event instanceof GroupMemberLeaveEvent left) {
+            Possessions.lost(left.getKeycloakSession(), left.getUser().getId());
         } else if (event instanceof UserPreRemovedEvent removed) {
             onRemoval(removed);
         } else if (event instanceof FederatedIdentityCreatedEvent linked) {
-            onLink(linked.getKeycloakSession(), linked.getRealm(),
-                    linked.getFederatedIdentity().getIdentityProvider(), "users/" + linked.getUser().getId());
+            onLink(linked.getKeycloakSession(), linked.getRealm(), linked.getUser(), linked.getFederatedIdentity());
         } else if (event instanceof FederatedIdentityRemovedEvent unlinked) {
-            onLink(unlinked.getKeycloakSession(), unlinked.getRealm(),
+            Possessions.lost(unlinked.getKeycloakSession(), unlinked.getUser().getId());
+            onCard(unlinked.getKeycloakSession(), unlinked.getRealm(),
                     unlinked.getFederatedIdentity().getIdentityProvider(), "users/" + unlinked.getUser().getId());
         } else if (event instanceof RoleRemovedEvent removed) {
             onRoleRemoval(removed);
+        } else if (event instanceof GroupUpdatedEvent updated) {
+            onGroupUpdate(updated);
         } else if (event instanceof IdentityProviderRemovedEvent provider) {
             // It unlinks everybody at once, with no event for anybody.
-            onLink(provider.getKeycloakSession(), provider.getRealm(),
+            onCard(provider.getKeycloakSession(), provider.getRealm(),
                     provider.getRemovedIdentityProvider().getAlias(), "identity-provider");
         }
     }
@@ -70,6 +81,7 @@ final class GuardListener implements ProviderEventListener {
             return;
         }
         KeycloakSession session = event.getKeycloakSession();
+        Possessions.gained(session, event.getUser().getId(), Possessed::roles, role.getId());
         Standing standing = keeper.standing(realm);
         if (!standing.valid()) {
             refuseWithoutRules(session, realm, event.getUser(), Stream.of(role));
@@ -88,10 +100,17 @@ final class GuardListener implements ProviderEventListener {
             return;
         }
         KeycloakSession session = event.getKeycloakSession();
+        String group = event.getGroup().getId();
+        Possessions.gained(session, event.getUser().getId(), Possessed::groups, group);
         Standing standing = keeper.standing(realm);
         if (!standing.valid()) {
             refuseWithoutRules(session, realm, event.getUser(), rolesOf(event.getGroup()));
             return;
+        }
+        if (standing.rules().groups().containsKey(group)
+                && !Writers.include(Actor.of(session), realm, standing.rules())) {
+            String label = standing.rules().groups().get(group);
+            vetoes.refuse(session, realm, "users/" + event.getUser().getId(), Refusal.qualification(label));
         }
         Holdings holdings = new Holdings(session, realm, standing.rules());
         List<Held> gained = holdings.ofGroup(event.getGroup());
@@ -117,8 +136,31 @@ final class GuardListener implements ProviderEventListener {
         }
         Standing standing = keeper.standing(realm);
         Duty duty = standing.valid() ? standing.rules().duties().get(role.getId()) : null;
-        if (duty != null && !Writers.include(session, realm, standing, options)) {
-            vetoes.refuse(session, realm, "roles-by-id/" + role.getId(), Refusal.dutyRole(duty));
+        // Without rules nobody can tell which roles are duties.
+        boolean matters = duty != null || !standing.valid() && givesForeign(realm, role);
+        if (matters && !Writers.include(session, realm, standing, options)) {
+            vetoes.refuse(session, realm, "roles-by-id/" + role.getId(), Refusal.roleRemoval(duty));
+        }
+    }
+
+    /**
+     * A role put on a group, another parent, another area, a default group: all members, and whoever comes, would have
+     * a duty that nobody granted to them.
+     */
+    private void onGroupUpdate(GroupUpdatedEvent event) {
+        RealmModel realm = event.getRealm();
+        if (realm == null || !keeper.guards(realm)) {
+            return;
+        }
+        KeycloakSession session = event.getKeycloakSession();
+        GroupModel group = event.getGroup();
+        Standing standing = keeper.standing(realm);
+        boolean matters = standing.valid()
+                ? standing.rules().groups().containsKey(group.getId())
+                        || !new Holdings(session, realm, standing.rules()).ofGroup(group).isEmpty()
+                : rolesOf(group).anyMatch(role -> givesForeign(realm, role));
+        if (matters && !Writers.include(session, realm, standing, options)) {
+            vetoes.refuse(session, realm, "groups/" + group.getId(), Refusal.dutyGroup());
         }
     }
 
@@ -128,7 +170,13 @@ final class GuardListener implements ProviderEventListener {
                 : (RealmModel) role.getContainer();
     }
 
-    private void onLink(KeycloakSession session, RealmModel realm, String provider, String path) {
+    private void onLink(KeycloakSession session, RealmModel realm, UserModel user, FederatedIdentityModel identity) {
+        Possessions.gained(session, user.getId(), Possessed::providers, identity.getIdentityProvider());
+        onCard(session, realm, identity.getIdentityProvider(), "users/" + user.getId());
+    }
+
+    /** Cards are linked and unlinked by our writers alone. */
+    private void onCard(KeycloakSession session, RealmModel realm, String provider, String path) {
         if (!keeper.guards(realm)) {
             return;
         }
@@ -168,7 +216,7 @@ final class GuardListener implements ProviderEventListener {
         }
         if (standing.valid()) {
             Holdings holdings = new Holdings(session, realm, standing.rules());
-            return !holdings.held(holdings.read(user.getId())).isEmpty();
+            return !holdings.heldSomehow(Possessions.of(session).read(user.getId())).isEmpty();
         }
         return user.getGroupsStream().flatMap(GuardListener::rolesOf).anyMatch(role -> givesForeign(realm, role));
     }

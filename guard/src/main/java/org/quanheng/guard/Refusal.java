@@ -54,9 +54,24 @@ record Refusal(Status status, String rule, String article, String reason, String
         return new Refusal(Status.FORBIDDEN, "account-removal", "", "受管账号不得删除，只能停用或注销。", "");
     }
 
-    static Refusal dutyRole(Duty duty) {
+    /** @param duty null while there are no rules, and every role may be one */
+    static Refusal roleRemoval(Duty duty) {
+        if (duty == null) {
+            return new Refusal(Status.FORBIDDEN, "duty-role-removal", "",
+                    "本域的权限规则缺失或未通过校验，暂不能删除角色。请联系系统维护人员。", "");
+        }
         return new Refusal(Status.FORBIDDEN, "duty-role-removal", duty.article(),
                 "角色“" + duty.label() + "”受权限规则约束，不得删除。", duty.label());
+    }
+
+    static Refusal dutyGroup() {
+        return new Refusal(Status.FORBIDDEN, "duty-group", "",
+                "赋予岗位、权限或资格的组（其角色、上级组、所属地区、名称及默认组设置）只能由同步服务维护。", "");
+    }
+
+    static Refusal qualification(String label) {
+        return new Refusal(Status.FORBIDDEN, "qualification", "",
+                "资格“" + label + "”以人事数据为准，只能由同步服务登记。", "");
     }
 
     static Refusal cardLink() {

@@ -2,6 +2,9 @@ package org.quanheng.guard;
 
 import jakarta.enterprise.context.ContextNotActiveException;
 import jakarta.ws.rs.core.HttpHeaders;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Optional;
 import org.keycloak.http.HttpRequest;
 import org.keycloak.models.KeycloakSession;
@@ -17,8 +20,12 @@ final class Requests {
     static boolean removesRealm(KeycloakSession session, RealmModel realm) {
         try {
             HttpRequest request = session.getContext().getHttpRequest();
+            // As it was sent: a role's name may hold slashes, encoded, and read like another path.
+            List<String> parts = List.of(request.getUri().getRequestUri().getRawPath().split("/"));
             return "DELETE".equals(request.getHttpMethod())
-                    && request.getUri().getPath().endsWith("admin/realms/" + realm.getName());
+                    && parts.size() >= 3
+                    && parts.subList(parts.size() - 3, parts.size() - 1).equals(List.of("admin", "realms"))
+                    && URLDecoder.decode(parts.get(parts.size() - 1), StandardCharsets.UTF_8).equals(realm.getName());
         } catch (ContextNotActiveException none) {
             return false;
         }

@@ -16,6 +16,7 @@ import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.ProtocolMapperContainerModel;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.RoleModel;
+import org.quanheng.guard.rules.Mappers;
 import org.quanheng.guard.rules.Rules;
 
 /** Sets right what gives power past any grant, as the signed rules say, with rights that no service account has. */
@@ -106,7 +107,7 @@ final class Restoration {
 
     private void removeMappers(String subject, ProtocolMapperContainerModel container) {
         container.getProtocolMappersStream()
-                .filter(mapper -> rules.protect().protocolMappers().contains(mapper.getProtocolMapper()))
+                .filter(mapper -> Mappers.forges(rules.protect(), mapper.getProtocolMapper(), mapper.getConfig()))
                 .toList()
                 .forEach(mapper -> {
                     container.removeProtocolMapper(mapper);
@@ -116,7 +117,8 @@ final class Restoration {
 
     private void removeProviderMappers() {
         session.identityProviders().getMappersStream()
-                .filter(mapper -> rules.protect().providerMappers().contains(mapper.getIdentityProviderMapper()))
+                .filter(mapper -> Mappers.providerForges(
+                        rules.protect(), mapper.getIdentityProviderMapper(), mapper.getConfig()))
                 .toList()
                 .forEach(mapper -> {
                     session.identityProviders().removeMapper(mapper);

@@ -56,11 +56,22 @@ final class RuleKeeper {
     private final GuardOptions options;
     private final Map<String, Known> known = new ConcurrentHashMap<>();
 
-    /** Ids of realms that had rules while they were guarded by name, read from the state directory at first. */
-    private volatile Set<String> marked;
+    /** Ids of realms that had rules while they were guarded by name. */
+    private final Set<String> marked = ConcurrentHashMap.newKeySet();
 
     RuleKeeper(GuardOptions options) {
         this.options = options;
+    }
+
+    /**
+     * Reads the state directory.
+     *
+     * @throws IOException when it cannot be read or made, and with it which realms are guarded
+     */
+    void start() throws IOException {
+        if (options.stateDirectory().isPresent()) {
+            marked.addAll(new SequenceStore(options.stateDirectory().get()).guarded());
+        }
     }
 
     /**
@@ -68,23 +79,7 @@ final class RuleKeeper {
      * a realm does not escape by another name.
      */
     boolean guards(RealmModel realm) {
-        return options.guards(realm.getName()) || markedRealms().contains(realm.getId());
-    }
-
-    private Set<String> markedRealms() {
-        Set<String> realms = marked;
-        if (realms == null) {
-            try {
-                realms = ConcurrentHashMap.newKeySet();
-                if (options.stateDirectory().isPresent()) {
-                    realms.addAll(new SequenceStore(options.stateDirectory().get()).guarded());
-                }
-                marked = realms;
-            } catch (IOException error) {
-                LOG.errorf("the state directory cannot be read: %s", error.getMessage());
-            }
-        }
-        return realms;
+        return options.guards(realm.getName()) || marked.contains(realm.getId());
     }
 
     /** What is in force in a realm by its attribute. Costs a comparison while the attribute stays the same. */
@@ -131,7 +126,7 @@ final class RuleKeeper {
         byte[] payload;
         try {
             Envelope envelope = JSON.readValue(text, Envelope.class);
-            payload = envelope.payload();
+            payload = envelope == null ? null : envelope.payload();
             if (payload == null || envelope.signature() == null || !isSigned(payload, envelope.signature())) {
                 return Standing.none("the signature is not of a key that this server knows");
             }
@@ -149,12 +144,12 @@ final class RuleKeeper {
     private Standing inSequence(RealmModel realm, Rules rules, String digest) throws IOException {
         SequenceStore store = new SequenceStore(options.stateDirectory().orElseThrow());
         Seen seen = store.read(realm.getId());
+        if (options.guards(realm.getName()) && !marked.contains(realm.getId())) {
+            store.markGuarded(realm.getId());
+            marked.add(realm.getId());
+        }
         if (rules.sequence() > seen.sequence()) {
             store.write(realm.getId(), new Seen(rules.sequence(), digest));
-            if (options.guards(realm.getName())) {
-                store.markGuarded(realm.getId());
-                markedRealms().add(realm.getId());
-            }
         } else if (rules.sequence() < seen.sequence()) {
             return Standing.none(REPLACED);
         } else if (!digest.equals(seen.digest())) {

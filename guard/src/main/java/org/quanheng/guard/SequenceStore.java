@@ -55,9 +55,7 @@ final class SequenceStore {
 
     /** Ids of the realms that were marked. */
     Set<String> guarded() throws IOException {
-        if (!Files.isDirectory(directory)) {
-            return Set.of();
-        }
+        Files.createDirectories(directory);
         try (Stream<Path> files = Files.list(directory)) {
             return files.map(file -> file.getFileName().toString())
                     .filter(name -> name.endsWith(GUARDED))

@@ -1,11 +1,13 @@
 package org.quanheng.guard.rules;
 
 import java.util.Collection;
+import java.util.regex.Pattern;
 
 /** Codes of organisations: they nest, {@code 14} holds {@code 1409} holds {@code 140902}. */
 public final class Areas {
 
     private static final int COUNTY_DIGITS = 6;
+    private static final Pattern CODE = Pattern.compile("[0-9]{2,}");
 
     private Areas() {
     }
@@ -15,8 +17,13 @@ public final class Areas {
      *
      * <p>Six digits name it (GB/T 2260); a bureau's own staff are coded {@code 140900000} in the city
      * {@code 1409}. The same as {@code quanheng.policy.units.area_code}.
+     *
+     * @return null, which is nowhere in particular, for what is no such code: it may not be taken for a wide area
      */
     public static String of(String code) {
+        if (code == null || !CODE.matcher(code).matches()) {
+            return null;
+        }
         String area = code.substring(0, Math.min(COUNTY_DIGITS, code.length()));
         while (area.length() > 2 && area.endsWith("00")) {
             area = area.substring(0, area.length() - 2);

@@ -177,18 +177,29 @@ public record Rules(
      * What {@code POST restore} sets right.
      *
      * @param composites by id of a role, ids of exactly the roles that it contains
-     * @param protocolMappers provider ids of mappers of clients that give roles to whoever logs in
+     * @param protocolMappers provider ids of mappers of clients that give roles to whoever logs in; "*" at the end
+     *     stands for anything
      * @param providerMappers the same of identity providers
+     * @param roleClaims first parts, in small letters, of claims that say what a holder may do; may be absent, as may
+     *     the next two
+     * @param truthful what may write into them
+     * @param providerAttributes attributes, in small letters, that no mapper of an identity provider may write
      */
     public record Protect(
             Map<String, Set<String>> composites,
             @JsonProperty("protocol_mappers") Set<String> protocolMappers,
-            @JsonProperty("provider_mappers") Set<String> providerMappers) {
+            @JsonProperty("provider_mappers") Set<String> providerMappers,
+            @JsonProperty("role_claims") Set<String> roleClaims,
+            List<Mappers.Truthful> truthful,
+            @JsonProperty("provider_attributes") Set<String> providerAttributes) {
 
         public Protect {
             composites = Map.copyOf(composites);
             protocolMappers = Set.copyOf(protocolMappers);
             providerMappers = Set.copyOf(providerMappers);
+            roleClaims = roleClaims == null ? Set.of() : Set.copyOf(roleClaims);
+            truthful = orNone(truthful);
+            providerAttributes = providerAttributes == null ? Set.of() : Set.copyOf(providerAttributes);
         }
     }
 

@@ -17,7 +17,7 @@ import java.util.TreeSet;
 
 /**
  * Judges cases from standard input, one JSON object a line, and writes one line of decisions for each. For the test
- * that compares the guard with quanheng's own judge; the server never calls it.
+ * that compares the guard with quanheng's own judge, which compiles it next to the guard's JAR.
  *
  * <p>In: {@code {"rules", "user", "day", "held", "gained", "qualifications", "others", "grants"}}, where
  * {@code others} counts by rule id and area, and {@code grants} are pairs of a duty and an area to be granted by

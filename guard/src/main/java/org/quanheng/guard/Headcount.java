@@ -1,7 +1,6 @@
 package org.quanheng.guard;
 
 import jakarta.persistence.EntityManager;
-import jakarta.persistence.FlushModeType;
 import jakarta.persistence.LockModeType;
 import java.util.HashSet;
 import java.util.List;
@@ -16,28 +15,17 @@ import org.keycloak.models.utils.RoleUtils;
 import org.quanheng.guard.rules.Areas;
 import org.quanheng.guard.rules.Rules.Maximum;
 
-/** Locks on rows, so that two grants that exclude each other are judged one after the other; and counts under them. */
-final class Rows {
+/** How many people of an area have a duty, counted under locks, so that of two grants at once the second is counted. */
+final class Headcount {
 
     private final KeycloakSession session;
     private final RealmModel realm;
     private final EntityManager database;
 
-    Rows(KeycloakSession session, RealmModel realm) {
+    Headcount(KeycloakSession session, RealmModel realm) {
         this.session = session;
         this.realm = realm;
         this.database = session.getProvider(JpaConnectionProvider.class).getEntityManager();
-    }
-
-    /** Waits for the user's row and keeps it until the transaction ends; false when the realm has no such row. */
-    boolean lockUser(String user) {
-        // A query, because it is translated once, unlike the lock of an entity. It needs nothing that is not written yet.
-        return database.createQuery("select u.realmId from UserEntity u where u.id = :user", String.class)
-                .setParameter("user", user)
-                .setLockMode(LockModeType.PESSIMISTIC_WRITE)
-                .setFlushMode(FlushModeType.COMMIT)
-                .getResultStream()
-                .anyMatch(realm.getId()::equals);
     }
 
     /**
@@ -72,7 +60,7 @@ final class Rows {
                 .setParameter("area", area + "%")
                 .setParameter("realm", realm.getId())
                 .getResultList();
-        List<Object[]> here = mappings.stream().filter(row -> Areas.of((String) row[2]).equals(area)).toList();
+        List<Object[]> here = mappings.stream().filter(row -> area.equals(Areas.of((String) row[2]))).toList();
         Set<String> giving = here.stream()
                 .map(row -> (String) row[1])
                 .distinct()
