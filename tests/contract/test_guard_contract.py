@@ -15,15 +15,16 @@ from fixtures.world import NOON
 from quanheng.keycloak.guard import Guard, GuardStatus, SealedRules
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.sealing import seal
-from quanheng.model.ids import KeycloakId, RoleName
-from quanheng.model.realm import ObservedRealm
+from quanheng.model.ids import KeycloakId, RoleName, Username
+from quanheng.model.realm import FederatedIdentity, NewUser, ObservedRealm
 from quanheng.policy.rules import CompiledRules, Duty, ExclusionRule
 
-from .conftest import Bench, GuardBench
+from .conftest import Bench, FakeBench, GuardBench
 
 NONE: frozenset[RoleName] = frozenset()
 OPERATOR, HANDLER = RoleName("post-operator"), RoleName("post-handler")
 _sequences = count(100, 10)
+NO_GUARD = "this server has no guard: deploy/local/guard.py builds it with Maven and puts it in"
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def guard(guard_bench: GuardBench) -> Guard:
 def status_of(guard: Guard) -> GuardStatus:
     """What it says of itself."""
     found = guard.read_status()
-    assert found is not None, "this server has no guard: build it with 'make guard'"
+    assert found is not None, NO_GUARD
     return found
 
 
@@ -73,6 +74,18 @@ def sealed(guard_bench: GuardBench, sequence: int, **changes: Any) -> SealedRule
     return seal(rules, observed, **(given | changes))
 
 
+def person(number: int) -> NewUser:
+    """Somebody with a card."""
+    return NewUser(
+        username=Username(f"sx{number}"),
+        enabled=True,
+        name="张三",
+        attributes={},
+        groups=(),
+        identities=frozenset({FederatedIdentity("social-card", f"subject-{number}", f"sx{number}")}),
+    )
+
+
 @pytest.fixture
 def base(guard_bench: GuardBench) -> int:
     """Rules in force, and their number: higher than any before."""
@@ -92,7 +105,11 @@ def assert_refused(call: Callable[[], object]) -> None:
 def test_no_guard(bench: Bench) -> None:
     """A server without the guard says nothing: None, never an error; a guard says its version."""
     status = bench.realm.guard.read_status()
-    assert status is None or status.version
+    if isinstance(bench, FakeBench):
+        assert status is None
+    else:
+        assert status is not None, NO_GUARD
+        assert status.version
 
 
 def test_in_force(guard: Guard, base: int) -> None:
@@ -151,6 +168,46 @@ def test_caches(guard: Guard, base: int) -> None:
     for _ in range(2):
         guard.clear_caches()
     assert status_of(guard).sequence == base
+
+
+def test_holders(guard_bench: GuardBench, guard: Guard, base: int) -> None:
+    """Everybody is there with roles and groups by id, and links, just as each is read by itself: a service
+    account, somebody with nothing, somebody with roles of the realm and of a client."""
+    bench = guard_bench.bench
+    realm = bench.realm
+    group = realm.create_group(None, "机构", {}, NONE)
+    account = bench.service_account()
+    made = realm.import_users([person(number) for number in range(3)])
+    bare, plain, held = (made[Username(f"sx{number}")] for number in range(3))
+    realm.remove_roles(bare, frozenset({realm.default_role}))
+    realm.unlink_identity(bare, "social-card")
+    realm.join_group(held, group)
+    realm.add_roles(held, frozenset({OPERATOR}))
+    bench.map_client_role(held, RoleName("jiujinban/service_query"))
+
+    holders = guard.read_holders()
+
+    assert holders.keys() >= {account, *made.values()}
+    roles = {role.id: name for name, role in realm.read_roles().items()}
+    for user, holder in holders.items():
+        found = realm.read_user(user)
+        assert found is not None
+        assert frozenset(roles[role] for role in holder.roles) == found.roles
+        assert (holder.groups, holder.identities) == (found.groups, found.identities)
+    assert [len(holders[user].identities) for user in (bare, plain, held, account)] == [0, 1, 1, 0]
+    assert [len(holders[user].roles) for user in (bare, plain, held)] == [0, 1, 3]
+    assert holders[held].groups == {group}
+
+
+def test_no_holders_without_a_guard(bench: Bench) -> None:
+    """A server without the guard refuses with 404; with one, our own sync may ask, rules or not."""
+    guard = bench.realm.guard
+    if guard.read_status() is None:
+        with pytest.raises(RealmRefusedError) as found:
+            guard.read_holders()
+        assert found.value.status == 404
+    else:
+        assert bench.realm.own_actors <= guard.read_holders().keys()
 
 
 def test_without_rules(guard_bench: GuardBench, guard: Guard, base: int) -> None:

@@ -149,6 +149,8 @@ class TestGroups:
         found = realm.read_user(user)
         assert found is not None
         assert found.groups == {first}
+        assert realm.read_memberships(user) == {first}
+        assert realm.read_memberships(KeycloakId("00000000-0000-0000-0000-000000000000")) is None
 
     def test_move_onto_a_sibling(self, realm: Realm) -> None:
         """A move to where the name is taken is refused with 409."""
@@ -586,6 +588,7 @@ class TestEvents:
         realm.join_group(user, first)
         imported = realm.import_users([new_user(2), new_user(3)])
         realm.logout(user)
+        realm.logout_everybody()
 
         events = list(realm.read_admin_events(start))
 
@@ -595,6 +598,7 @@ class TestEvents:
             ("CREATE", "GROUP_MEMBERSHIP", f"users/{user}/groups/{first}"),
             *(("CREATE", "REALM", f"users/{made}") for made in imported.values()),
             ("ACTION", "USER", f"users/{user}/logout"),
+            ("ACTION", "REALM", "logout-all"),
         ):
             assert told.count(expected) == 1
         assert [event.at for event in events] == sorted(event.at for event in events)

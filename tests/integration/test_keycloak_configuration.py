@@ -12,13 +12,21 @@ import requests
 from fixtures.servers_keycloak import KeycloakRealm
 from quanheng.errors import UnreachableError
 from quanheng.keycloak.clients import close_configurator, open_configurator
-from quanheng.keycloak.configuration import Subsystem, apply_configuration, diff_configuration
-from quanheng.keycloak.configuration_files import read_power_mappers
+from quanheng.keycloak.configuration import DesiredConfiguration, Difference, Subsystem, apply_configuration
+from quanheng.keycloak.configuration_files import read_mapper_rules
+from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import CONFIGURATOR_CLIENT, SYNC_CLIENT, RestRealm
 from quanheng.model.ids import RoleName, Username
 from quanheng.model.realm import NewUser
 from quanheng.operations.realm import Drift, compare_realm
+
+
+def differences(connection: Connection, desired: DesiredConfiguration) -> list[Difference]:
+    """Everything that is not as wanted, seen by somebody who may see all of it."""
+    drift = compare_realm(connection, desired)
+    assert drift.not_seen == ()
+    return list(drift.differences)
 
 
 def send(realm: KeycloakRealm, method: str, tail: str, body: Any = None) -> Any:
@@ -37,7 +45,7 @@ def test_from_nothing(make_keycloak_realm: Callable[..., KeycloakRealm]) -> None
     """The realm is made and configured; the second time there is nothing to write."""
     realm = make_keycloak_realm(configured=False)
     admin = realm.admin()
-    assert [gap.found for gap in diff_configuration(admin, realm.desired)] == ["missing"]
+    assert [gap.found for gap in differences(admin, realm.desired)] == ["missing"]
 
     apply_configuration(admin, realm.desired)
     before = admin.counter.writes
@@ -45,7 +53,7 @@ def test_from_nothing(make_keycloak_realm: Callable[..., KeycloakRealm]) -> None
 
     assert again == []
     assert admin.counter.writes == before
-    assert diff_configuration(admin, realm.desired) == []
+    assert differences(admin, realm.desired) == []
 
 
 def _put(tail: str, **change: Any) -> Callable[[KeycloakRealm], object]:
@@ -134,12 +142,12 @@ def test_drift(keycloak_realm: KeycloakRealm, where: str) -> None:
     TAMPERINGS[where](keycloak_realm)
     admin = keycloak_realm.admin()
 
-    found = diff_configuration(admin, keycloak_realm.desired)
+    found = differences(admin, keycloak_realm.desired)
 
     named = [gap.where.replace(f"default-roles-{keycloak_realm.name}", "default-roles") for gap in found]
     assert named == [where]
     apply_configuration(admin, keycloak_realm.desired)
-    assert diff_configuration(admin, keycloak_realm.desired) == []
+    assert differences(admin, keycloak_realm.desired) == []
 
 
 def test_foreign_client(keycloak_realm: KeycloakRealm) -> None:
@@ -161,13 +169,21 @@ def test_foreign_client(keycloak_realm: KeycloakRealm) -> None:
 
 
 def test_other_ways_in(keycloak_realm: KeycloakRealm) -> None:
-    """A foreign identity provider, a mapper on ours and user storage are reported and left alone."""
+    """A foreign identity provider, user storage and a key of somebody's own are told and left alone; a mapper
+    that only imports something is reported, one that writes what the sync sets is taken away."""
     foreign = {"alias": "foreign", "providerId": "oidc", "enabled": True, "config": {}}
     mapper = {
         "name": "a fixed attribute",
         "identityProviderAlias": "social-card",
         "identityProviderMapper": "hardcoded-attribute-idp-mapper",
-        "config": {"attribute": "org_code", "attribute.value": "14"},
+        "config": {"attribute": "nickname", "attribute.value": "14"},
+    }
+    forging = {**mapper, "name": "an area", "config": {"attribute": "org_code", "attribute.value": "14"}}
+    key = {
+        "name": "their key",
+        "providerId": "hmac-generated",
+        "providerType": "org.keycloak.keys.KeyProvider",
+        "config": {"priority": ["1"], "algorithm": ["HS384"]},
     }
     storage = {
         "name": "other directory",
@@ -187,45 +203,55 @@ def test_other_ways_in(keycloak_realm: KeycloakRealm) -> None:
     }
     send(keycloak_realm, "POST", "/identity-provider/instances", foreign)
     send(keycloak_realm, "POST", "/identity-provider/instances/social-card/mappers", mapper)
+    send(keycloak_realm, "POST", "/identity-provider/instances/social-card/mappers", forging)
     send(keycloak_realm, "POST", "/components", storage)
+    send(keycloak_realm, "POST", "/components", key)
     try:
-        found = apply_configuration(keycloak_realm.admin(), keycloak_realm.desired)
-        assert {(gap.where, gap.foreign) for gap in found} == {
-            ("identity-providers.foreign", True),
-            ("identity-providers.social-card.mappers.a fixed attribute", True),
-            ("user-storage.other directory", True),
+        left_alone = {
+            ("identity-providers.foreign", True, True),
+            ("identity-providers.social-card.mappers.a fixed attribute", True, False),
+            ("user-storage.other directory", True, True),
+            ("keys.their key", True, True),
         }
+        removed = {("identity-providers.social-card.mappers.an area", False, False)}
+        drift = compare_realm(keycloak_realm.client(SYNC_CLIENT), keycloak_realm.desired)
+        assert {(gap.where, gap.foreign, gap.way_in) for gap in drift.differences} == left_alone | removed
+        assert len(drift.alarming) == 4
+        for expected in (left_alone | removed, left_alone):
+            found = apply_configuration(keycloak_realm.admin(), keycloak_realm.desired)
+            assert {(gap.where, gap.foreign, gap.way_in) for gap in found} == expected
     finally:
         send(keycloak_realm, "DELETE", "/identity-provider/instances/foreign")
         mappers = "/identity-provider/instances/social-card/mappers"
         for item in send(keycloak_realm, "GET", mappers):
             send(keycloak_realm, "DELETE", f"{mappers}/{item['id']}")
-        for item in send(keycloak_realm, "GET", "/components?type=org.keycloak.storage.UserStorageProvider"):
-            send(keycloak_realm, "DELETE", f"/components/{item['id']}")
+        for item in send(keycloak_realm, "GET", "/components"):
+            if item.get("name") in ("other directory", "their key"):
+                send(keycloak_realm, "DELETE", f"/components/{item['id']}")
 
 
-MAPPERS: dict[str, tuple[str, dict[str, Any], bool]] = {
-    "clients.quanheng-cli.mappers.x": ("oidc-hardcoded-role-mapper", {"role": "post-operator"}, False),
-    "clients.admin-cli.mappers.x": ("oidc-role-name-mapper", {"role": "a", "new.role.name": "b"}, False),
-    "client-scopes.profile.mappers.x": ("oidc-hardcoded-role-mapper", {"role": "post-operator"}, False),
+HARDCODED = {"claim.value": '["post-operator"]', "jsonType.label": "JSON", "access.token.claim": "true"}
+MAPPERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "clients.quanheng-cli.mappers.x": ("oidc-hardcoded-role-mapper", {"role": "post-operator"}),
+    "clients.admin-cli.mappers.x": ("oidc-role-name-mapper", {"role": "a", "new.role.name": "b"}),
+    "client-scopes.profile.mappers.x": ("oidc-hardcoded-role-mapper", {"role": "post-operator"}),
     "clients.account.mappers.x": (
         "oidc-hardcoded-claim-mapper",
-        {
-            "claim.name": "realm_access.roles",
-            "claim.value": '["post-operator"]',
-            "jsonType.label": "JSON",
-            "access.token.claim": "true",
-        },
-        True,
+        {**HARDCODED, "claim.name": "realm_access.roles"},
     ),
+    "client-scopes.email.mappers.x": (
+        "oidc-usermodel-realm-role-mapper",
+        {"claim.name": "resource_access.jiujinban.roles", "multivalued": "true"},
+    ),
+    "clients.broker.mappers.x": ("oidc-hardcoded-claim-mapper", {**HARDCODED, "claim.name": "org_code"}),
 }
 
 
 @pytest.mark.parametrize("where", MAPPERS)
-def test_protocol_mappers_that_give_roles(keycloak_realm: KeycloakRealm, where: str) -> None:
-    """A mapper that writes a role into tokens is ours to take away, on whatever client or scope; one that
-    may write the roles' claims is reported."""
-    kind, config, foreign = MAPPERS[where]
+def test_protocol_mappers_that_forge(keycloak_realm: KeycloakRealm, where: str) -> None:
+    """A mapper that gives a role, or writes what decides into tokens, is ours to take away, on whatever
+    client or scope."""
+    kind, config = MAPPERS[where]
     holder, name = where.split(".")[:2]
     if holder == "clients":
         tail = f"/clients/{client_of(keycloak_realm, name)['id']}"
@@ -235,20 +261,45 @@ def test_protocol_mappers_that_give_roles(keycloak_realm: KeycloakRealm, where: 
     mapper = {"name": "x", "protocol": "openid-connect", "protocolMapper": kind, "config": config}
     models = f"{tail}/protocol-mappers/models"
     send(keycloak_realm, "POST", models, mapper)
-    try:
-        admin = keycloak_realm.admin()
-        sync = keycloak_realm.client(SYNC_CLIENT)
-        for found in (
-            compare_realm(sync, keycloak_realm.desired).differences,
-            apply_configuration(admin, keycloak_realm.desired),
-        ):
-            assert [(gap.where, gap.foreign) for gap in found] == [(where, foreign)]
-        left = [item["name"] for item in send(keycloak_realm, "GET", models)]
-        assert ("x" in left) == foreign
-    finally:
-        for item in send(keycloak_realm, "GET", models):
-            if item["name"] == "x":
-                send(keycloak_realm, "DELETE", f"{models}/{item['id']}")
+
+    admin = keycloak_realm.admin()
+    sync = keycloak_realm.client(SYNC_CLIENT)
+    for found in (
+        compare_realm(sync, keycloak_realm.desired).differences,
+        apply_configuration(admin, keycloak_realm.desired),
+    ):
+        assert [(gap.where, gap.foreign) for gap in found] == [(where, False)]
+    assert "x" not in [item["name"] for item in send(keycloak_realm, "GET", models)]
+
+
+def test_mappers_of_a_bureau(keycloak_realm: KeycloakRealm) -> None:
+    """What a bureau's own client says in claims of its own, or truthfully, is nobody's business, and judging
+    it takes no request of its own."""
+    sync = keycloak_realm.client(SYNC_CLIENT)
+    sync.subject()
+    start = sync.counter.total
+    assert compare_realm(sync, keycloak_realm.desired) == Drift()
+    alone = sync.counter.total - start
+    attribute = "oidc-usermodel-attribute-mapper"
+    given: list[tuple[str, dict[str, Any]]] = [
+        (attribute, {"claim.name": "department", "user.attribute": "department"}),
+        (attribute, {"claim.name": "org_code", "user.attribute": "org_code"}),
+        ("oidc-group-membership-mapper", {"claim.name": "units", "full.path": "true"}),
+        ("oidc-audience-mapper", {"included.client.audience": "account"}),
+    ]
+    mappers = [
+        {"name": f"x{number}", "protocol": "openid-connect", "protocolMapper": kind, "config": config}
+        for number, (kind, config) in enumerate(given)
+    ]
+    body = {"clientId": "bureau", "publicClient": True, "protocolMappers": mappers}
+    send(keycloak_realm, "POST", "/clients", body)
+    client = client_of(keycloak_realm, "bureau")
+    assert len(client["protocolMappers"]) == len(given)
+
+    start = sync.counter.total
+    assert compare_realm(sync, keycloak_realm.desired) == Drift()
+    assert sync.counter.total - start == alone
+    send(keycloak_realm, "DELETE", f"/clients/{client['id']}")
 
 
 def test_provider_mappers_that_give_roles(keycloak_realm: KeycloakRealm) -> None:
@@ -281,13 +332,17 @@ def test_every_kind_that_gives_roles_is_known(keycloak_realm: KeycloakRealm) -> 
         "saml-group-membership-mapper",
         "saml-role-list-mapper",
     }
-    admin = keycloak_realm.admin()
-    providers = admin.get("admin/serverinfo")["providers"]
-    for spi, wanted in zip(
-        ("protocol-mapper", "identity-provider-mapper"), read_power_mappers(), strict=True
+    rules = read_mapper_rules()
+    # Given or not as their settings say, and no kinds of this server while scripts are off.
+    judged = {"oidc-username-idp-mapper", "saml-username-idp-mapper"}
+    scripts = {"oidc-script-based-protocol-mapper", "saml-javascript-mapper", "script-*"}
+    providers = keycloak_realm.admin().get("admin/serverinfo")["providers"]
+    for spi, wanted in (
+        ("protocol-mapper", rules.protocol_mappers),
+        ("identity-provider-mapper", rules.provider_mappers),
     ):
         there = {name for name in providers[spi]["providers"] if "role" in name or "group" in name}
-        assert there - showing == set(wanted)
+        assert there - showing == set(wanted) - judged - scripts
 
 
 SUBSYSTEMS = (
@@ -379,9 +434,9 @@ def test_permissions_drift(keycloak_realm: KeycloakRealm, name: str) -> None:
     apply_configuration(admin, realm.desired)
     tamper(realm)
 
-    assert {gap.where for gap in diff_configuration(admin, realm.desired)} == expected
+    assert {gap.where for gap in differences(admin, realm.desired)} == expected
     apply_configuration(admin, realm.desired)
-    assert diff_configuration(admin, realm.desired) == []
+    assert differences(admin, realm.desired) == []
     roles = realm.rest().read_roles()
     assert {role: roles[role].composites for role in COMPOSITES} == COMPOSITES
 
@@ -429,7 +484,7 @@ def test_configurator_can_apply(keycloak_realm: KeycloakRealm) -> None:
     assert [gap.where for gap in apply_configuration(configurator, keycloak_realm.desired)] == [
         "realm.bruteForceProtected"
     ]
-    assert diff_configuration(configurator, keycloak_realm.desired) == []
+    assert differences(configurator, keycloak_realm.desired) == []
 
     management = client_of(keycloak_realm, "realm-management")["id"]
     role = send(keycloak_realm, "GET", f"/clients/{management}/roles/realm-admin")
@@ -460,7 +515,7 @@ def test_configurator_is_closed_between_uses(keycloak_realm: KeycloakRealm) -> N
     ).can_import
     assert open_configurator(admin)
     assert not open_configurator(admin)
-    assert diff_configuration(admin, keycloak_realm.desired) == []
+    assert differences(admin, keycloak_realm.desired) == []
 
 
 def test_least_privilege(keycloak_realm: KeycloakRealm) -> None:

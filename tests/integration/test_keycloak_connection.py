@@ -259,9 +259,22 @@ def test_key_files(tmp_path: Path, curve: ec.EllipticCurve | None) -> None:
     file = tmp_path / "key.pem"
     if curve is not None:
         key = ec.generate_private_key(curve)
+        file.touch(mode=0o600)
         file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
     with pytest.raises(ConfigurationError) as refused:
         ClientKey.read("quanheng-sync", file)
 
     assert refused.value.remedy
+
+
+def test_a_key_file_that_others_may_read(tmp_path: Path) -> None:
+    """Is not used, however good the key: somebody else may have it already."""
+    file = tmp_path / "key.pem"
+    key = ec.generate_private_key(ec.SECP256R1())
+    file.touch(mode=0o600)
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assert ClientKey.read("quanheng-sync", file).client_id == "quanheng-sync"
+    file.chmod(0o640)
+    with pytest.raises(ConfigurationError, match="others than its owner"):
+        ClientKey.read("quanheng-sync", file)

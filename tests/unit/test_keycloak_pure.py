@@ -66,8 +66,27 @@ def test_events_add_up() -> None:
     ]
 
     assert affected(events, known_actors=frozenset({"us"})) == Affected(
-        users=frozenset({KeycloakId("1"), KeycloakId("2")}), groups=frozenset({KeycloakId("4")}), roles=True
+        users=frozenset({KeycloakId("1"), KeycloakId("2")}),
+        memberships=frozenset({KeycloakId("2")}),
+        groups=frozenset({KeycloakId("4")}),
+        roles=True,
     )
+
+
+def test_memberships_alone() -> None:
+    """Whoever had anything else changed, by any of several events, is read whole."""
+    joined = [event("GROUP_MEMBERSHIP", "CREATE", f"users/{user}/groups/3") for user in "12"]
+    mapped = event("REALM_ROLE_MAPPING", "CREATE", "users/1/role-mappings/realm")
+    for told in (affected([mapped, *joined]), affected(joined) | affected([mapped])):
+        assert (told.users, told.memberships) == ({"1", "2"}, {"2"})
+
+
+def test_the_realm_was_saved() -> None:
+    """By somebody else: events may have been off between two looks, so everything is read. By us: settings
+    alone."""
+    for actor, everything in (("them", True), ("us", False)):
+        told = affected([event("REALM", "UPDATE", "", actor=actor)], known_actors=frozenset({"us"}))
+        assert told == Affected(configuration=True, everything=everything)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fixtures.feeds import shanxi
 from fixtures.pure import desire, realm_of, registry
-from quanheng.keycloak.configuration_files import read_power_mappers
+from quanheng.keycloak.configuration_files import read_mapper_rules
 from quanheng.keycloak.guard import SealedRules
 from quanheng.keycloak.sealing import UnsealableRulesError, digest_of_rules, seal
 from quanheng.model.ids import KeycloakId, OrgCode, QualificationId, RoleName
@@ -101,7 +101,7 @@ def sealed(
 
 def test_everything_is_named_by_id() -> None:
     """The JSON is the one that the guard reads, with ids in place of names."""
-    protocol_mappers, provider_mappers = read_power_mappers()
+    mappers = read_mapper_rules()
     assert json.loads(sealed().payload) == {
         "format": 1,
         "realm": "shanxi",
@@ -155,8 +155,11 @@ def test_everything_is_named_by_id() -> None:
         "groups": {"g1": "正式在编", "no-group:other": "其他"},
         "protect": {
             "composites": {"id-post-a": ["id-sys/b"]},
-            "protocol_mappers": sorted(protocol_mappers),
-            "provider_mappers": sorted(provider_mappers),
+            "protocol_mappers": sorted(mappers.protocol_mappers),
+            "provider_mappers": sorted(mappers.provider_mappers),
+            "role_claims": sorted(mappers.role_claims),
+            "truthful": [{"kind": item.kind, "config": dict(item.config)} for item in mappers.truthful],
+            "provider_attributes": sorted(mappers.provider_attributes),
         },
     }
 

@@ -21,6 +21,8 @@ class Difference:
     found: str
     foreign: bool = False
     """Not ours: reported, and left alone."""
+    way_in: bool = False
+    """Not ours, and another way to power: the watcher tells of it as well."""
 
 
 def differences(where: str, wanted: Any, found: Any) -> Iterator[Difference]:

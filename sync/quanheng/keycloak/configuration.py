@@ -15,10 +15,12 @@ from quanheng.keycloak.aspect import MISSING, Documents
 from quanheng.keycloak.compare import Difference
 from quanheng.keycloak.configuration_files import (
     DesiredConfiguration,
+    Pins,
     RealmChoices,
     Subsystem,
     load_configuration,
 )
+from quanheng.keycloak.configured_realm import created_pins, read_pins
 from quanheng.keycloak.connection import Connection
 
 PARTS: Final = (
@@ -43,24 +45,12 @@ PARTS: Final = (
 )
 
 
-def diff_configuration(connection: Connection, desired: DesiredConfiguration) -> list[Difference]:
-    """Everything that is not as wanted. Writes nothing.
-
-    The connection is an administrator's of the master realm, or the open configurator's: the daily
-    client may not read clients.
-    """
-    documents = Documents(connection)
-    if documents.get("") is None:
-        return [Difference("realm", desired.realm_name, MISSING)]
-    return [gap for part in PARTS for mending in part(documents, desired) for gap in mending.differences]
-
-
 def apply_configuration(connection: Connection, desired: DesiredConfiguration) -> list[Difference]:
     """Set right everything of ours that is not as wanted; the realm is made when there is none.
 
     May be repeated: where nothing differs, nothing is written. Returns what was mended, and foreign
-    things that were found and left alone. The connection is that of :func:`diff_configuration`; only a
-    master administrator can make the realm.
+    things that were found and left alone. The connection is an administrator's of the master realm, who
+    alone can make the realm, or the open configurator's: the daily client may read, and writes none of it.
     """
     documents = Documents(connection)
     found: list[Difference] = []
@@ -81,9 +71,11 @@ __all__ = [
     "PARTS",
     "DesiredConfiguration",
     "Difference",
+    "Pins",
     "RealmChoices",
     "Subsystem",
     "apply_configuration",
-    "diff_configuration",
+    "created_pins",
     "load_configuration",
+    "read_pins",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +15,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from quanheng.errors import ConfigurationError
 from quanheng.keycloak.credentials import public_jwk
-from quanheng.model.ids import RoleName
+from quanheng.keycloak.judged_mappers import MapperRules
+from quanheng.keycloak.representation import SERVICE_ACCOUNT_PREFIX
+from quanheng.model.ids import RoleName, Username
+from quanheng.policy.administration import Administration, HolderKind
 
-_FILES: Final = ("realm", "user-profile", "flows", "identity-providers", "clients", "roles", "mappers")
+_FILES: Final = (
+    "realm",
+    "user-profile",
+    "flows",
+    "identity-providers",
+    "clients",
+    "roles",
+    "mappers",
+    "ways-in",
+)
 UNSET_ISSUER: Final = "https://social-card.invalid"
 """Where the card's bridge is, before anybody said so; RFC 2606: it leads nowhere."""
 
@@ -53,6 +66,11 @@ class RealmChoices:
     social_card_issuer: str = UNSET_ISSUER
 
 
+Pins = Mapping[str, Mapping[str, str]]
+"""Of each identity provider, by alias: settings of its ``config`` that are the operator's choice and say who
+logs in as whom, by name; '' for one that is not set. No secrets among them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredConfiguration:
     """Everything that is wanted of the realm, one part per file."""
@@ -65,9 +83,12 @@ class DesiredConfiguration:
     clients: Mapping[str, Any]
     roles: Mapping[str, Any]
     mappers: Mapping[str, Any]
+    ways_in: Mapping[str, Any]
     post_roles: Mapping[RoleName, str]
     subsystems: tuple[Subsystem, ...]
     composites: Mapping[RoleName, frozenset[RoleName]]
+    pins: Pins = field(default_factory=dict)
+    """As the configuration was left the last time; without them nothing of it is compared."""
 
 
 def load_configuration(choices: RealmChoices, folder: Path | None = None) -> DesiredConfiguration:
@@ -93,10 +114,30 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
     )
 
 
-def read_power_mappers(folder: Path | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Kinds of protocol mappers and of identity providers' mappers that give roles or groups."""
-    found = _read((folder or configuration_folder()) / "mappers.yaml")
-    return tuple(found["protocol_mappers"]), tuple(found["provider_mappers"])
+def read_mapper_rules(folder: Path | None = None) -> MapperRules:
+    """Which mappers give or forge roles."""
+    return MapperRules.parse(_read((folder or configuration_folder()) / "mappers.yaml"))
+
+
+@cache
+def read_administration(
+    sync_client: str, configurator_client: str, folder: Path | None = None
+) -> Administration:
+    """Who may administer the realm: our service accounts, of these clients, as ``clients.yaml`` says."""
+    folder = folder or configuration_folder()
+    found = _read(folder / "ways-in.yaml")["administration"]
+    names = {"sync": sync_client, "configurator": configurator_client}
+    clients = _filled(_read(folder / "clients.yaml")["clients"], names)
+    return Administration(
+        client=found["client"],
+        harmless=frozenset(found["harmless"]),
+        own={
+            Username(f"{SERVICE_ACCOUNT_PREFIX}{client}".lower()): frozenset(parts["service_roles"])
+            for client, parts in clients.items()
+            if "service_roles" in parts
+        },
+        tolerated={HolderKind(kind): frozenset(roles) for kind, roles in found["tolerated"].items()},
+    )
 
 
 def configuration_folder() -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from quanheng.keycloak.aspect import MISSING, THERE, Documents, Mending, escaped, mending, missing
 from quanheng.keycloak.compare import Difference, differences, merged
-from quanheng.keycloak.configuration_files import DesiredConfiguration
+from quanheng.keycloak.configuration_files import DesiredConfiguration, Pins
 
 
 def settings(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
@@ -57,37 +57,86 @@ def required_actions(documents: Documents, desired: DesiredConfiguration) -> Ite
 
 
 def identity_providers(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """Identity providers; what is only created is not compared."""
+    """Identity providers; what is only created is compared as far as it is pinned."""
     for alias, parts in desired.identity_providers.items():
-        where, path = f"identity-providers.{alias}", f"/identity-provider/instances/{alias}"
+        where, path = f"identity-providers.{alias}", _provider(alias)
+        pins = desired.pins.get(alias, {})
         found = documents.get(path)
         if found is None:
-            body = {"alias": alias, **merged(parts["created"], parts["managed"])}
-            yield missing(where, partial(documents.post, "/identity-provider/instances", body))
-        else:
-            yield from mending(
-                differences(where, parts["managed"], found),
-                partial(documents.put, path, merged(found, parts["managed"])),
+            body = _pinned(merged(parts["created"], parts["managed"]), pins)
+            yield missing(
+                where, partial(documents.post, "/identity-provider/instances", {"alias": alias, **body})
             )
+            continue
+        there = _pins(parts, found)
+        gaps = [
+            *differences(where, parts["managed"], found),
+            *(
+                Difference(f"{where}.config.{name}", value or MISSING, there[name] or MISSING)
+                for name, value in pins.items()
+                if there.get(name, value) != value
+            ),
+        ]
+        body = _pinned(merged(found, parts["managed"]), pins)
+        yield from mending(iter(gaps), partial(documents.put, path, body))
+
+
+def read_pins(documents: Documents, desired: DesiredConfiguration) -> Pins:
+    """What is pinned of each identity provider of ours, as it stands; of one that is not there, nothing."""
+    found = {alias: documents.get(_provider(alias)) for alias in desired.identity_providers}
+    return {
+        alias: _pins(desired.identity_providers[alias], body)
+        for alias, body in found.items()
+        if body is not None
+    }
+
+
+def created_pins(desired: DesiredConfiguration) -> Pins:
+    """What is pinned of each as these files would make it."""
+    return {alias: _pins(parts, parts["created"]) for alias, parts in desired.identity_providers.items()}
+
+
+def _provider(alias: str) -> str:
+    return f"/identity-provider/instances/{escaped(alias)}"
+
+
+def _pins(parts: Mapping[str, Any], found: Mapping[str, Any]) -> Mapping[str, str]:
+    config = found.get("config") or {}
+    # The console writes out what is off.
+    return {
+        name: "" if config.get(name) in (None, "false") else str(config[name]) for name in parts["pinned"]
+    }
+
+
+def _pinned(body: Mapping[str, Any], pins: Mapping[str, str]) -> Mapping[str, Any]:
+    """The same with everything pinned put in, and what is pinned to nothing left out."""
+    kept = {key: value for key, value in (body.get("config") or {}).items() if key not in pins}
+    return {**body, "config": {**kept, **{name: value for name, value in pins.items() if value}}}
 
 
 def other_ways_in(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """Ways by which accounts or roles could come in past the sources: reported, and left alone."""
+    """Ways by which accounts, or tokens of somebody else's making, could come in: told, and left alone."""
     for provider in documents.get("/identity-provider/instances") or ():
-        where = f"identity-providers.{provider['alias']}"
         if provider["alias"] not in desired.identity_providers:
-            yield _foreign(where)
-        for mapper in (
-            documents.get(f"/identity-provider/instances/{escaped(provider['alias'])}/mappers") or ()
-        ):
-            if mapper["identityProviderMapper"] not in desired.mappers["provider_mappers"]:
-                yield _foreign(f"{where}.mappers.{mapper['name']}")
-    for component in documents.get("/components", type="org.keycloak.storage.UserStorageProvider") or ():
-        yield _foreign(f"user-storage.{component['name']}")
+            yield _way_in(f"identity-providers.{provider['alias']}")
+    types = desired.ways_in["components"]
+    seen: set[tuple[str, str]] = set()
+    for component in sorted(documents.get("/components") or (), key=_other_name):
+        kind, provider = component.get("providerType", ""), component["providerId"]
+        if kind not in types:
+            continue
+        if provider not in types[kind]["shipped"] or (kind, provider) in seen:
+            yield _way_in(f"{types[kind]['called']}.{component.get('name') or provider}")
+        seen.add((kind, provider))
 
 
-def _foreign(where: str) -> Mending:
-    return Mending((Difference(where, MISSING, THERE, foreign=True),), None)
+def _other_name(component: Mapping[str, Any]) -> bool:
+    """Of several of a kind, one that is named as Keycloak names its own comes first, and the next is told."""
+    return not str(component.get("name", "")).startswith(component["providerId"])
+
+
+def _way_in(where: str) -> Mending:
+    return Mending((Difference(where, MISSING, THERE, foreign=True, way_in=True),), None)
 
 
 def default_groups(documents: Documents, _desired: DesiredConfiguration) -> Iterator[Mending]:

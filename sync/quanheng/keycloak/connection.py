@@ -27,7 +27,7 @@ from quanheng.keycloak.credentials import Credential
 from quanheng.keycloak.port import RealmRefusedError
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-_REPEATABLE_POST: Final = re.compile(r"/role-mappings/[^?]+$|/composites$|/logout$")
+_REPEATABLE_POST: Final = re.compile(r"/role-mappings/[^?]+$|/composites$|/logout(?:-all)?$")
 """POSTs that add to a set or end sessions: doing them twice is doing them once."""
 _PASSING: Final = frozenset({502, 503, 504})
 _PLAIN_REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\- ]{0,79}")

@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from quanheng.clock import Clock, system_clock
 from quanheng.errors import ConfigurationError
+from quanheng.identity.files import require_private
 from quanheng.model.sensitive import Sensitive
 
 ASSERTION_LIFETIME: Final = timedelta(seconds=60)
 """Keycloak refuses assertions that live longer than its own limit, and a stolen one is soon worthless."""
+_MAKE_KEY: Final = "make one with 'quanheng keys generate --clients-only', and tell Keycloak its public half"
 
 
 class Credential(Protocol):
@@ -48,18 +50,22 @@ class ClientKey:
 
     @classmethod
     def read(cls, client_id: str, file: Path, *, clock: Clock = system_clock) -> ClientKey:
-        """Read a PEM private key. Raises :class:`ConfigurationError` when it is missing or not P-256."""
+        """Read a PEM private key.
+
+        Raises :class:`ConfigurationError` when it is missing, open to others than its owner, or not P-256.
+        """
+        require_private(file, if_missing=_MAKE_KEY)
         try:
             key = load_pem_private_key(file.read_bytes(), password=None)
         except (OSError, ValueError, TypeError):
             raise ConfigurationError(
                 f"{file}: no readable PEM private key of client '{client_id}'",
-                remedy="make one with 'quanheng keys', and tell Keycloak its public half",
+                remedy=_MAKE_KEY,
             ) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise ConfigurationError(
                 f"{file}: the key of client '{client_id}' is not on the curve P-256",
-                remedy="make a new one with 'quanheng keys'",
+                remedy=f"set it aside; {_MAKE_KEY}",
             )
         return cls(client_id, key, clock=clock)
 

@@ -22,6 +22,8 @@ class Affected:
     """What must be read again. ``everything`` includes all the rest."""
 
     users: frozenset[KeycloakId] = frozenset()
+    memberships: frozenset[KeycloakId] = frozenset()
+    """Those of ``users`` of whom nothing but memberships changed."""
     groups: frozenset[KeycloakId] = frozenset()
     """Groups whose roles or existence changed, and no other group with them."""
     all_groups: bool = False
@@ -33,8 +35,11 @@ class Affected:
     """Settings, clients, flows or the user profile: nothing of the mirror, but ``check`` compares them."""
 
     def __or__(self, other: Affected) -> Affected:
+        users = self.users | other.users
+        whole = (self.users - self.memberships) | (other.users - other.memberships)
         return Affected(
-            users=self.users | other.users,
+            users=users,
+            memberships=users - whole,
             groups=self.groups | other.groups,
             all_groups=self.all_groups or other.all_groups,
             roles=self.roles or other.roles,
@@ -77,20 +82,33 @@ def affected(events: Iterable[AdminEvent], *, known_actors: frozenset[str] = fro
     """What the events say must be read again.
 
     ``known_actors`` are the user ids of our own service accounts: the mirror was told of each user and
-    group as they wrote it, so those are not read again because of them. Roles and settings are.
+    group as they wrote it, so those are not read again because of them. Roles and settings are. When
+    somebody else saved the realm's settings everything is: admin events may have been switched off, something
+    done, and switched on again between two looks.
     """
     users: set[KeycloakId] = set()
+    whole: set[KeycloakId] = set()
     groups: set[KeycloakId] = set()
     rest = Affected()
     for event in events:
         found = _of(event)
         if event.actor_user in known_actors:
             found = replace(found, users=frozenset(), groups=frozenset(), all_groups=False)
+        elif _is_of_the_realm(event):
+            found = replace(found, everything=True)
         # Gathered apart: a union of frozen sets for each of many events would take their number squared.
         users |= found.users
+        if event.resource_type != "GROUP_MEMBERSHIP":
+            whole |= found.users
         groups |= found.groups
         rest |= replace(found, users=frozenset(), groups=frozenset())
-    return replace(rest, users=frozenset(users), groups=frozenset(groups))
+    return replace(
+        rest, users=frozenset(users), memberships=frozenset(users - whole), groups=frozenset(groups)
+    )
+
+
+def _is_of_the_realm(event: AdminEvent) -> bool:
+    return (event.resource_type, event.operation, event.resource_path) == ("REALM", "UPDATE", "")
 
 
 def _of(event: AdminEvent) -> Affected:

@@ -44,6 +44,7 @@ _WRITES = frozenset(
         "link_identity",
         "unlink_identity",
         "logout",
+        "logout_everybody",
     }
 )
 
@@ -104,6 +105,12 @@ class FakeRealm(Tampering):
         """One user."""
         with self._call("read_user"):
             return self._state.users.get(user)
+
+    def read_memberships(self, user: KeycloakId) -> frozenset[KeycloakId] | None:
+        """Groups of one user."""
+        with self._call("read_memberships"):
+            known = self._state.users.get(user)
+            return None if known is None else known.groups
 
     def find_user(self, username: Username) -> RealmUser | None:
         """The user of this name."""
@@ -299,3 +306,8 @@ class FakeRealm(Tampering):
         with self._call("logout"):
             self._user(user)
             self._tell("ACTION", "USER", f"users/{user}/logout")
+
+    def logout_everybody(self) -> None:
+        """End every session of the realm."""
+        with self._call("logout_everybody"):
+            self._tell("ACTION", "REALM", "logout-all")

@@ -6,9 +6,13 @@ Two implementations: :class:`quanheng.keycloak.guard_rest.RestGuard` over the gu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from quanheng.model.ids import KeycloakId
+from quanheng.model.realm import FederatedIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,16 @@ class Restored:
     """What was taken away."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """What one user holds directly, as it stands in the server's database."""
+
+    roles: frozenset[KeycloakId]
+    """Of the realm and of clients, by id."""
+    groups: frozenset[KeycloakId]
+    identities: frozenset[FederatedIdentity]
+
+
 class Guard(Protocol):
     """The guard of one realm. Every method may be repeated.
 
@@ -69,3 +83,10 @@ class Guard(Protocol):
 
     def clear_caches(self) -> None:
         """Forget what Keycloak has cached of this realm and its users, so that a sweep reads the database."""
+
+    def read_holders(self) -> Mapping[KeycloakId, Holder]:
+        """What everybody holds, service accounts included, one request per thousand users.
+
+        Whom a user storage (LDAP in Keycloak) brought in is not there. 404 from a server without a guard, or
+        with one that is older than this reading; 403 while we are none of its writers.
+        """

@@ -15,8 +15,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from quanheng.keycloak.fake_base import FakeState, refusal
-from quanheng.keycloak.guard import GuardStatus, Restored, SealedRules
-from quanheng.model.ids import RoleName
+from quanheng.keycloak.guard import GuardStatus, Holder, Restored, SealedRules
+from quanheng.model.ids import KeycloakId, RoleName
 
 
 class FakeGuard:
@@ -70,6 +70,18 @@ class FakeGuard:
         """Nothing is cached here."""
         with self._installed("clear_caches"):
             pass
+
+    def read_holders(self) -> Mapping[KeycloakId, Holder]:
+        """What everybody holds."""
+        with self._installed("read_holders"):
+            return {
+                key: Holder(
+                    roles=frozenset(self._realm.roles[name].id for name in user.roles),
+                    groups=user.groups,
+                    identities=user.identities,
+                )
+                for key, user in self._realm.users.items()
+            }
 
     def _restored(self) -> Iterator[Restored]:
         assert self.state.rules is not None  # noqa: S101 -- they are valid

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from quanheng.errors import UnreachableError
 from quanheng.keycloak.connection import Connection
-from quanheng.keycloak.guard import GuardStatus, Restored, SealedRules
+from quanheng.keycloak.guard import GuardStatus, Holder, Restored, SealedRules
 from quanheng.keycloak.port import RealmRefusedError
+from quanheng.model.ids import KeycloakId
+from quanheng.model.realm import FederatedIdentity
+
+_PAGE: Final = 1000
+"""The most that the guard answers at once."""
 
 
 class RestGuard:
@@ -30,10 +35,7 @@ class RestGuard:
         try:
             return _status(body)
         except (KeyError, TypeError, ValueError):
-            raise UnreachableError(
-                "the guard's answer cannot be read: it is of another version than this program",
-                remedy="put the guard JAR of this release into Keycloak's providers and build it again",
-            ) from None
+            raise _unreadable() from None
 
     def publish(self, rules: SealedRules) -> None:
         """Put rules in force; the same ones may be put again."""
@@ -61,6 +63,21 @@ class RestGuard:
         """Have Keycloak read the database anew."""
         self._connection.request("POST", self._path("clear-caches"))
 
+    def read_holders(self) -> Mapping[KeycloakId, Holder]:
+        """What everybody holds, a thousand users at a time; each page begins after the last user before."""
+        found: dict[KeycloakId, Holder] = {}
+        sets = _Sets()
+        after = ""
+        while True:
+            page = self._connection.get(self._path("holders"), after=after, max=_PAGE)
+            try:
+                found |= {KeycloakId(body["user"]): _holder(body, sets) for body in page}
+                if len(page) < _PAGE:
+                    return found
+                after = page[-1]["user"]
+            except (KeyError, TypeError):
+                raise _unreadable() from None
+
     def _path(self, tail: str) -> str:
         return f"realms/{self._connection.realm}/quanheng-guard/{tail}"
 
@@ -74,6 +91,36 @@ def _status(body: Mapping[str, Any]) -> GuardStatus:
         problem=str(body.get("problem") or ""),
         sequence=int(body["sequence"]),
         break_glass_until=None if not until else datetime.fromisoformat(until),
+    )
+
+
+class _Sets(dict[tuple[str, ...], frozenset[KeycloakId]]):
+    """Sets of ids, each kept once: a hundred thousand people hold a few hundred different ones."""
+
+    def of(self, ids: Sequence[str]) -> frozenset[KeycloakId]:
+        """The set of these."""
+        key = tuple(sorted(ids))
+        known = self.get(key)
+        if known is None:
+            known = self[key] = frozenset(map(KeycloakId, key))
+        return known
+
+
+def _holder(body: Mapping[str, Any], sets: _Sets) -> Holder:
+    return Holder(
+        roles=sets.of(body["roles"]),
+        groups=sets.of(body["groups"]),
+        identities=frozenset(
+            FederatedIdentity(link["provider"], link.get("subject") or "", link.get("name") or "")
+            for link in body["links"]
+        ),
+    )
+
+
+def _unreadable() -> UnreachableError:
+    return UnreachableError(
+        "the guard's answer cannot be read: it is of another version than this program",
+        remedy="put the guard JAR of this release into Keycloak's providers and build it again",
     )
 
 

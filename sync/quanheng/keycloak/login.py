@@ -22,7 +22,7 @@ import requests
 from quanheng.errors import RefusedError, UnreachableError
 from quanheng.keycloak.connection import require_safe_url
 from quanheng.keycloak.loopback import LoopbackServer
-from quanheng.model.ids import KeycloakId, RoleName, Username
+from quanheng.model.ids import KeycloakId, Username
 
 CLIENT_ID: Final = "quanheng-cli"
 _ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")
@@ -43,8 +43,6 @@ class AuthenticatedPerson:
     subject: KeycloakId
     """The user's id in Keycloak."""
     name: str
-    roles: frozenset[RoleName] = frozenset()
-    """Realm roles in the token, as far as the client's scope shows them."""
 
 
 def authenticate_person(
@@ -106,7 +104,6 @@ def authenticate_person(
         username=Username(claims["preferred_username"]),
         subject=KeycloakId(claims["sub"]),
         name=str(claims.get("name", "")),
-        roles=frozenset(RoleName(role) for role in claims.get("realm_access", {}).get("roles", ())),
     )
 
 

@@ -58,6 +58,9 @@ class RealmReader(Protocol):
     def read_user(self, user: KeycloakId) -> RealmUser | None:
         """One user, whole, or None when it is gone."""
 
+    def read_memberships(self, user: KeycloakId) -> frozenset[KeycloakId] | None:
+        """Groups that a user is a member of, or None when the user is gone: one request."""
+
     def find_user(self, username: Username) -> RealmUser | None:
         """The user with exactly this name, whole, or None."""
 
@@ -128,7 +131,11 @@ class RealmWriter(Protocol):
         """End the link to a provider."""
 
     def logout(self, user: KeycloakId) -> None:
-        """End every session of the user."""
+        """End every session of the user, and void every token it got before."""
+
+    def logout_everybody(self) -> None:
+        """End every session of the realm, and void every token that it gave before; our own next call gets a
+        new one."""
 
 
 class Realm(RealmReader, RealmWriter, Protocol):

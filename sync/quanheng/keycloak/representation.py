@@ -87,6 +87,11 @@ def client_role(client_id: str, role: str) -> RoleName:
     return RoleName(f"{_escaped(client_id)}/{_escaped(role)}")
 
 
+def plain_name(role: RoleName) -> str:
+    """The name of a role as the guard says it, with nothing escaped: roles with a slash may share one."""
+    return role.replace("%2F", "/").replace("%25", "%")
+
+
 def _escaped(name: str) -> str:
     return name.replace("%", "%25").replace("/", "%2F")
 

@@ -15,6 +15,7 @@ from quanheng.keycloak.guard_rest import RestGuard
 from quanheng.keycloak.new_user import check_fields, check_new_users
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.reading import RealmReading
+from quanheng.keycloak.sweeping import RealmSweep
 from quanheng.model.ids import KeycloakId, RoleName, Username
 from quanheng.model.realm import (
     AdminEvent,
@@ -57,6 +58,7 @@ class RestRealm:
         self._own_actors: frozenset[str] | None = None
         self._admin = connection.admin
         self._reading = RealmReading(connection)
+        self._sweep = RealmSweep(connection, self._reading, self.guard)
         self._paths = GroupPaths(connection)
         self._role_bodies: dict[RoleName, Mapping[str, Any]] = {}
 
@@ -107,13 +109,17 @@ class RestRealm:
         """One user: three requests."""
         return self._reading.user(user)
 
+    def read_memberships(self, user: KeycloakId) -> frozenset[KeycloakId] | None:
+        """Groups of one user: one request per 500."""
+        return self._reading.memberships(user)
+
     def find_user(self, username: Username) -> RealmUser | None:
         """The user of this name: four requests."""
         return self._reading.find(username)
 
     def sweep_users(self) -> Iterator[RealmUser]:
-        """Every user: see :meth:`RealmReading.sweep` for the number of requests."""
-        return self._reading.sweep()
+        """Every user: see :class:`RealmSweep` for the number of requests."""
+        return self._sweep.users()
 
     def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
         """Admin events, oldest first, each once."""
@@ -261,6 +267,10 @@ class RestRealm:
     def logout(self, user: KeycloakId) -> None:
         """End every session."""
         self._admin.user_logout(user)
+
+    def logout_everybody(self) -> None:
+        """End every session of the realm (``/logout-all``, which asks for no more than ``manage-users``)."""
+        self.connection.request("POST", self.connection.realm_path("/logout-all"))
 
     # How
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from quanheng.errors import ConfigurationError
-from quanheng.keycloak.configuration_files import read_power_mappers
+from quanheng.keycloak.configuration_files import read_mapper_rules
 from quanheng.keycloak.guard import SealedRules
 from quanheng.model.ids import KeycloakId, OrgCode, QualificationId, RoleName
 from quanheng.model.realm import ObservedRealm
@@ -52,7 +52,7 @@ def seal(
     """
     ids = _Ids(observed, qualifications)
     needed = frozenset[QualificationId]().union(*map(_required, rules.duties.values()))
-    protocol_mappers, provider_mappers = read_power_mappers()
+    mappers = read_mapper_rules()
     body = {
         "format": FORMAT,
         "realm": realm,
@@ -67,8 +67,11 @@ def seal(
         "groups": {ids.group(name): rules.qualifications.get(name, name) for name in needed},
         "protect": {
             "composites": {ids.role(role): ids.roles(parts) for role, parts in rules.composites.items()},
-            "protocol_mappers": sorted(protocol_mappers),
-            "provider_mappers": sorted(provider_mappers),
+            "protocol_mappers": sorted(mappers.protocol_mappers),
+            "provider_mappers": sorted(mappers.provider_mappers),
+            "role_claims": sorted(mappers.role_claims),
+            "truthful": [{"kind": item.kind, "config": dict(item.config)} for item in mappers.truthful],
+            "provider_attributes": sorted(mappers.provider_attributes),
         },
     }
     ids.require_all()

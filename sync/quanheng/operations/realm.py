@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from quanheng.keycloak.aspect import MISSING, Documents
@@ -12,10 +12,13 @@ from quanheng.keycloak.configuration import (
     PARTS,
     DesiredConfiguration,
     Difference,
+    Pins,
     RealmChoices,
     Subsystem,
     apply_configuration,
+    created_pins,
     load_configuration,
+    read_pins,
 )
 from quanheng.keycloak.configuration_files import UNSET_ISSUER
 from quanheng.keycloak.connection import Connection
@@ -37,6 +40,10 @@ _CONFLICT: Final = 409
 _VERSION: Final = "server_version"
 _MEMORY: Final = "realm_options"
 """Entry of ``meta``: what was chosen when the realm was configured, so that ``check`` asks for the same."""
+_PINS: Final = "identity_provider_pins"
+"""Entry of ``meta``: the card provider's addresses and the like, as ``realm apply`` left them (:data:`Pins`).
+
+Whoever points it elsewhere logs in as anybody, so they are compared, and ``realm apply`` puts them back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,9 @@ class RealmApplied:
     mended: tuple[Difference, ...]
     """Set right now; ``foreign`` ones were left alone."""
     configurator_open: bool
+    accepted: tuple[Difference, ...] = ()
+    """What of the card provider's addresses is kept though it is not as it was left the last time: somebody
+    asked for it, or nobody knows how it was left, and it is not as we would make it."""
     published: Published | None = None
     """Rules that the guard got now."""
     rules_refused: str = ""
@@ -74,6 +84,11 @@ class Drift:
         """Differences of what is ours."""
         return tuple(gap for gap in self.differences if not gap.foreign)
 
+    @property
+    def alarming(self) -> tuple[Difference, ...]:
+        """What the watcher tells: differences of ours, and ways to power that others made."""
+        return tuple(gap for gap in self.differences if not gap.foreign or gap.way_in)
+
 
 def read_options(context: Context) -> RealmOptions:
     """What was chosen last."""
@@ -89,9 +104,9 @@ def read_server_version(context: Context) -> str | None:
 
 
 def desired_configuration(context: Context, options: RealmOptions) -> DesiredConfiguration:
-    """What ``keycloak-config/`` asks of this realm, with these options."""
+    """What ``keycloak-config/`` asks of this realm, with these options, and what is pinned of it."""
     keycloak = context.settings.keycloak
-    return load_configuration(
+    desired = load_configuration(
         RealmChoices(
             realm=keycloak.realm,
             label=context.pack.info.realm_label,
@@ -106,6 +121,14 @@ def desired_configuration(context: Context, options: RealmOptions) -> DesiredCon
             social_card_issuer=options.social_card_issuer,
         )
     )
+    return replace(desired, pins=_read_pins(context))
+
+
+def _read_pins(context: Context) -> Pins:
+    with context.database.reading() as connection:
+        text = read_text(connection, _PINS)
+    pins: Pins = json.loads(text or "{}")
+    return pins
 
 
 def subsystems_of(pack: Pack) -> tuple[Subsystem, ...]:
@@ -121,18 +144,34 @@ def subsystems_of(pack: Pack) -> tuple[Subsystem, ...]:
 
 
 def apply_realm(
-    context: Context, admin: Credential, options: RealmOptions, *, keep_open: bool = False
+    context: Context,
+    admin: Credential,
+    options: RealmOptions,
+    *,
+    keep_open: bool = False,
+    accept_provider: bool = False,
 ) -> RealmApplied:
     """Make or mend the realm, remember the options, leave the configurator open or closed, and give the
     guard its rules.
+
+    The card provider's addresses are put back as they were left; ``accept_provider`` keeps them as they are
+    now, and so does the first time. Another issuer than the last takes all of them from the issuer.
     """
     desired = desired_configuration(context, options)
+    if options.social_card_issuer != read_options(context).social_card_issuer:
+        desired = replace(desired, pins=created_pins(desired))
     configurator = context.settings.keycloak.configurator.client_id
     with connect_admin(context.settings.keycloak, admin) as connection:
+        before = desired.pins or created_pins(desired)
+        if accept_provider:
+            desired = replace(desired, pins={**desired.pins, **read_pins(Documents(connection), desired)})
         mended = tuple(apply_configuration(connection, desired))
         _remember_version(context, connection)
+        pins = read_pins(Documents(connection), desired)
+        accepted = _changed(before, pins)
         with context.database.transaction() as transaction:
             write_text(transaction, _MEMORY, json.dumps(asdict(options)))
+            write_text(transaction, _PINS, json.dumps(pins))
         switch = open_configurator if keep_open else close_configurator
         switch(connection, configurator)
     note_if_begun(
@@ -143,11 +182,25 @@ def apply_realm(
             "mended": [gap.where for gap in mended if not gap.foreign],
             "options": asdict(options),
             "configurator_open": keep_open,
+            "accepted": [gap.where for gap in accepted],
         },
     )
     published, refused = _publish(context)
     return RealmApplied(
-        mended=mended, configurator_open=keep_open, published=published, rules_refused=refused
+        mended=mended,
+        configurator_open=keep_open,
+        accepted=accepted,
+        published=published,
+        rules_refused=refused,
+    )
+
+
+def _changed(before: Pins, now: Pins) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(f"identity-providers.{alias}.config.{name}", before[alias][name] or MISSING, value)
+        for alias, pins in now.items()
+        for name, value in pins.items()
+        if name in before.get(alias, {}) and value != before[alias][name]
     )
 
 

@@ -1,0 +1,109 @@
+"""Mappers are judged by what they do and which claim they write, whatever their kind."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from quanheng.keycloak.configuration_files import read_mapper_rules
+from quanheng.keycloak.judged_mappers import Verdict
+
+ATTRIBUTE: Final = "oidc-usermodel-attribute-mapper"
+REALM_ROLES: Final = "oidc-usermodel-realm-role-mapper"
+CLIENT_ROLES: Final = "oidc-usermodel-client-role-mapper"
+GROUPS: Final = "oidc-group-membership-mapper"
+FIXED: Final = "oidc-hardcoded-claim-mapper"
+
+FORGING: Final[list[tuple[str, dict[str, str]]]] = [
+    ("oidc-hardcoded-role-mapper", {"role": "post-operator"}),
+    ("oidc-role-name-mapper", {"role": "a", "new.role.name": "post-operator"}),
+    ("script-roles.js", {}),
+    (FIXED, {"claim.name": "realm_access.roles"}),
+    (FIXED, {"claim.name": "realm_access"}),
+    (FIXED, {"claim.name": "resource_access.jiujinban.roles"}),
+    (FIXED, {"claim.name": "Roles"}),
+    (FIXED, {"claim.name": "\\realm\\_access.roles"}),
+    (FIXED, {"claim.name": " groups "}),
+    (FIXED, {"claim.name": "scope"}),
+    (ATTRIBUTE, {"claim.name": "resource_access.jiujinban.roles", "user.attribute": "note"}),
+    (REALM_ROLES, {"claim.name": "realm_access.roles", "usermodel.realmRoleMapping.rolePrefix": "post-"}),
+    (REALM_ROLES, {"claim.name": "resource_access.jiujinban.roles"}),
+    (REALM_ROLES, {"claim.name": "groups", "usermodel.realmRoleMapping.rolePrefix": "/岗位/"}),
+    (CLIENT_ROLES, {"claim.name": "realm_access.roles"}),
+    (CLIENT_ROLES, {"claim.name": "resource_access.jiujinban.roles"}),
+    (
+        CLIENT_ROLES,
+        {
+            "claim.name": "resource_access.${client_id}.roles",
+            "usermodel.clientRoleMapping.rolePrefix": "benefit_",
+        },
+    ),
+    (CLIENT_ROLES, {"claim.name": "${client_id}.roles"}),
+    (GROUPS, {"claim.name": "realm_access.roles", "full.path": "false"}),
+    (GROUPS, {"claim.name": "groups", "full.path": "false"}),
+    ("saml-hardcode-attribute-mapper", {"attribute.name": "Role", "attribute.value": "post-operator"}),
+]
+MISLEADING: Final[list[tuple[str, dict[str, str]]]] = [
+    (FIXED, {"claim.name": "sub"}),
+    (FIXED, {"claim.name": "azp"}),
+    (FIXED, {"claim.name": "org_code"}),
+    (ATTRIBUTE, {"claim.name": "person_id", "user.attribute": "staff_no"}),
+    (ATTRIBUTE, {"claim.name": "org_code", "user.attribute": "org_code", "aggregate.attrs": "true"}),
+    ("oidc-usermodel-property-mapper", {"claim.name": "preferred_username", "user.attribute": "email"}),
+]
+ORDINARY: Final[list[tuple[str, dict[str, str]]]] = [
+    (ATTRIBUTE, {"claim.name": "department", "user.attribute": "department"}),
+    (ATTRIBUTE, {"claim.name": "org_code", "user.attribute": "org_code", "aggregate.attrs": "false"}),
+    (FIXED, {"claim.name": "environment", "claim.value": "test"}),
+    (FIXED, {"claim.name": "app.roles", "claim.value": "x"}),
+    (FIXED, {"claim.name": "subject"}),
+    (REALM_ROLES, {"claim.name": "realm_access.roles"}),
+    (REALM_ROLES, {"claim.name": "groups", "usermodel.realmRoleMapping.rolePrefix": ""}),
+    (CLIENT_ROLES, {"claim.name": "resource_access.${client_id}.roles"}),
+    (GROUPS, {"claim.name": "department", "full.path": "true"}),
+    ("oidc-audience-mapper", {"included.client.audience": "jiujinban"}),
+    ("oidc-sub-mapper", {}),
+    ("saml-role-list-mapper", {"attribute.name": "Role", "single": "false"}),
+]
+
+
+def _judged(kind: str, config: dict[str, Any] | None) -> Verdict:
+    return read_mapper_rules().of_protocol_mapper({"protocolMapper": kind, "config": config})
+
+
+@pytest.mark.parametrize(("kind", "config"), FORGING)
+def test_forging(kind: str, config: dict[str, str]) -> None:
+    """What gives or renames a role, or writes into a claim of roles what is not the holder's, forges."""
+    assert _judged(kind, config) is Verdict.FORGES
+
+
+@pytest.mark.parametrize(("kind", "config"), MISLEADING)
+def test_misleading(kind: str, config: dict[str, str]) -> None:
+    """What says who somebody is, and takes it from elsewhere, misleads."""
+    assert _judged(kind, config) is Verdict.MISLEADS
+
+
+@pytest.mark.parametrize(("kind", "config"), ORDINARY)
+def test_ordinary(kind: str, config: dict[str, str]) -> None:
+    """Keycloak's own mappers, our attributes under their names and a bureau's own claims are left alone."""
+    assert _judged(kind, config) is Verdict.ORDINARY
+    assert _judged("oidc-full-name-mapper", None) is Verdict.ORDINARY
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "verdict"),
+    [
+        ("oidc-hardcoded-group-idp-mapper", {"group": "/岗位"}, Verdict.FORGES),
+        ("oidc-username-idp-mapper", {"template": "${CLAIM.name}", "target": "BROKER_ID"}, Verdict.FORGES),
+        ("hardcoded-attribute-idp-mapper", {"attribute": "org_code"}, Verdict.FORGES),
+        ("oidc-user-attribute-idp-mapper", {"claim": "x", "user.attribute": "Person_id"}, Verdict.FORGES),
+        ("github-user-attribute-mapper", {"jsonField": "x", "userAttribute": "staff_no"}, Verdict.FORGES),
+        ("oidc-user-attribute-idp-mapper", {"claim": "x", "user.attribute": "nickname"}, Verdict.ORDINARY),
+        ("hardcoded-attribute-idp-mapper", None, Verdict.ORDINARY),
+    ],
+)
+def test_of_providers(kind: str, config: dict[str, str] | None, verdict: Verdict) -> None:
+    """A provider's mapper gives no role and no group, and writes nothing that the sync alone sets."""
+    mapper = {"identityProviderMapper": kind, "config": config}
+    assert read_mapper_rules().of_provider_mapper(mapper) is verdict
