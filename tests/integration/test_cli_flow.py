@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.command_line import Desk
+from fixtures.identities import a_mint
 from quanheng.keycloak.fake import FakeRealm
 from quanheng.model.ids import KeycloakId, Username
 from quanheng.model.staff import Reason
@@ -171,7 +172,7 @@ def test_a_quarantined_row_is_shown_only_for_a_reason_that_the_ledger_keeps(read
     wrong = next(row for row in rows if row["staff_no"])
     assert ready_desk.type("quarantine", "--reveal", wrong["key"][:12]).code == 8
     number = next(row.document_number for row in ready_desk.population.people if row.fault is not None)
-    held = ready_desk.type("quarantine", "--reveal", wrong["key"], "--reason", "核对13812345678")
+    held = ready_desk.type("quarantine", "--reveal", wrong["key"], "--reason", f"核对{a_mint().phone()}")
     assert (held.code, number in held.err) == (8, False)
     shown = ready_desk.ask("quarantine", "--reveal", wrong["key"][:12], "--reason", "电话核对该行")
     assert wrong["staff_no"] in shown["original"]

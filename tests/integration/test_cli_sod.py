@@ -11,7 +11,7 @@ from fixtures.lenient import CONTROL, FIRM, PAIR, REASON, Typist, ask, hire_both
 from fixtures.world import BUREAU, FOUNDERS, OTHER_BUREAU, VILLAGE, World
 from quanheng.keycloak.fake import FakeRealm
 from quanheng.model.ids import KeycloakId, PostId, RoleName
-from quanheng.model.realm import RealmUser
+from quanheng.model.realm import NewUser, RealmUser
 
 FIRST, SECOND = FOUNDERS[PostId("system_admin")], FOUNDERS[PostId("business_admin")]
 
@@ -435,6 +435,41 @@ def test_check_sod_names_what_is_waived(typist: Typist) -> None:
     world.pass_time(days=200)
     report = typist.ask("check", "--sod", code=1).report
     assert ([item["rule"] for item in report["conflicts"]], report["waived"]) == ([PAIR], [])
+
+
+def test_check_sod_of_an_account_that_was_made_again(typist: Typist) -> None:
+    """Somebody made a waived person's account anew: it is that person's to every part of the report."""
+    world = typist.world
+    who = hire_both(world)
+    world.issue_and_sync()
+    world.approve(ask(world, who, by=FIRST).key, by=SECOND)
+    world.sync()
+    user = world.user(who)
+    paths = {key: group.path for key, group in world.console.read_groups().items()}
+    world.console.tamper_delete_user(user.id)
+    world.console.create_user(
+        NewUser(
+            username=user.username,
+            enabled=True,
+            name=user.name,
+            attributes=user.attributes,
+            groups=frozenset(paths[group] for group in user.groups),
+            identities=user.identities,
+        )
+    )
+    assert world.user(who).id != user.id
+    report = typist.ask("check", "--sod").report
+    assert ([item["rule"] for item in report["waived"]], report["conflicts"]) == ([PAIR], [])
+    assert report["foreign"] == []
+
+
+def test_check_sod_knows_a_renamed_qualification(typist: Typist) -> None:
+    """Who has a qualification has it still when its group is called otherwise, as for the guard."""
+    world = typist.world
+    world.issue_and_sync()
+    group = world.group("/资格/正式在编")
+    world.console.update_group(group.id, "另名", group.attributes)
+    assert typist.ask("check", "--sod").report["conflicts"] == []
 
 
 def test_the_reports_are_whole_json(typist: Typist) -> None:

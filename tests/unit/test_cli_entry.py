@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.command_line import Desk
+from fixtures.identities import a_mint
 from quanheng import errors
 from quanheng.cli.app import build_app
 from quanheng.cli.entry import run_command
@@ -72,6 +73,18 @@ def test_a_line_that_makes_no_sense_exits_with_2(
     assert "--help" in err
 
 
+def test_a_number_that_was_typed_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody's ID number or phone among the words of a line that makes no sense does not come back."""
+    mint = a_mint()
+    number, phone = mint.resident_number(), mint.phone()
+    assert run_command([number]) == 2
+    assert run_command(["sync", f"--{phone}"]) == 2
+    out, err = capsys.readouterr()
+    assert number not in out + err
+    assert phone not in out + err
+    assert err.count("***") == 2
+
+
 def test_an_expected_error_tells_what_to_do_and_its_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,7 +102,7 @@ def test_an_expected_error_tells_what_to_do_and_its_exit_code(
 @pytest.mark.parametrize("debug", [False, True])
 def test_an_unexpected_fault_exits_with_70_and_shows_no_value(desk: Desk, debug: bool) -> None:
     """Not the text of the exception, and no local variable: both may hold somebody's number."""
-    secret = "14090219900307" + "1234"
+    secret = a_mint().resident_number()
 
     def broken(_settings: Settings) -> Realm:
         held = secret

@@ -18,6 +18,7 @@ from quanheng.model.person import BasisKind, HoldKind, ProposalKind, ProposalSta
 from quanheng.operations.answering.assessing import ObstacleKind
 from quanheng.operations.doctor.holes import HOLES, OLDEST_SUPPORTED, holes_of, release
 from quanheng.operations.initialise import EXAMPLE, write_example
+from quanheng.operations.limits_exceeded import SAFETY
 from quanheng.operations.waivers import WaiverState
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -46,7 +47,7 @@ def test_every_class_of_safety_has_a_label() -> None:
     limits = {
         name for name, field in config.SafetySettings.model_fields.items() if field.annotation is config.Limit
     }
-    assert limits == set(labels.SAFETY)
+    assert limits == set(SAFETY)
 
 
 def test_every_finding_is_explained() -> None:

@@ -6,14 +6,18 @@ import hashlib
 import hmac
 import http.server
 import json
+import re
 import socketserver
 import ssl
 import stat
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +28,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
 
-from quanheng.config import SmtpSettings, WebhookSettings
+from fixtures.identities import a_mint
+from quanheng.config import NotifySettings, SmtpSettings, WebhookSettings
 from quanheng.errors import ConfigurationError
 from quanheng.notify.file import FileNotifier
+from quanheng.notify.open import open_notifiers
 from quanheng.notify.port import Notice, NoticeKind, UndeliveredError
 from quanheng.notify.smtp import SmtpNotifier
 from quanheng.notify.webhook import WebhookNotifier
-from quanheng.notify.words import words_of
+from quanheng.notify.words import as_json, words_of
 
 SECRET = "a secret for tests"
 NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
@@ -54,22 +60,132 @@ def secret_file(tmp_path: Path) -> Path:
 # Words
 
 
+FACTS: dict[NoticeKind, dict[str, Any]] = {
+    NoticeKind.VETO: {
+        "user": "u1",
+        "actor": "a1",
+        "reason": "某理由",
+        "rule": "s4",
+        "article": "S4",
+        "event": "e1",
+        "duty": "某岗位",
+        "actor_client": "c1",
+    },
+    NoticeKind.REPAIR: {"count": 1, "changes": ["某变动"], "actors": ["a1"]},
+    NoticeKind.REPAIR_REFUSED: {"count": 1, "changes": ["某变动"]},
+    NoticeKind.CAP_REACHED: {"excess": ["某类"]},
+    NoticeKind.CONFIGURATION: {"gaps": ["某项"], "actors": ["a1"]},
+    NoticeKind.CAUSE: {"causes": ["某角色"], "actors": ["a1"], "remedy": "某办法"},
+    NoticeKind.ADMINISTRATOR: {"holders": ["某账号"], "actors": ["a1"]},
+    NoticeKind.GAP: {"reason": "某原因"},
+    NoticeKind.BREAK_GLASS: {
+        "until": "2026-03-02T06:00:00+00:00",
+        "user": "u1",
+        "actor": "a1",
+        "reason": "某理由",
+        "rule": "s4",
+        "article": "S4",
+    },
+    NoticeKind.RULES: {"problem": "某问题", "outcome": "某结果"},
+    NoticeKind.GUARD_NOT_REQUIRED: {"sequence": 12},
+    NoticeKind.GUARD_GONE: {"sequence": 12},
+}
+"""What the watcher tells of each kind, all of it at once."""
+
+
 @pytest.mark.parametrize("kind", list(NoticeKind))
 def test_every_kind_has_words(kind: NoticeKind) -> None:
-    """Subject and text in Chinese, with the realm, the time in China, and nothing left to fill in."""
-    names = (
-        "user actor reason rule article count changes actors excess gaps causes remedy until problem outcome "
-        "sequence"
-    )
-    words = words_of(notice(kind, **dict.fromkeys(names.split(), "某项")))
+    """Subject and text in Chinese, with the realm and the time in China; every fact it asks for is one that
+    the watcher gives."""
+    words = words_of(notice(kind, **FACTS[kind]))
     assert words.subject.startswith("【权衡】shanxi")
     assert "2026-03-02 12:00:00" in words.text
+    template = resources.files("quanheng.notify") / "templates" / f"{kind}.txt"
+    subject, _, text = template.read_text(encoding="utf-8").partition("\n")
+    assert re.findall(r"\$(\w+)", subject) == ["realm"]
+    asked = set(re.findall(r"\$(\w+)", text)) - {"at"}
+    assert asked <= FACTS[kind].keys()
     assert "$" not in words.subject + words.text
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_a_fact_that_is_not_known_leaves_no_empty_line(kind: NoticeKind) -> None:
+    """Its line is left out: no label with nothing behind it, no two blank lines, no gap to fill in."""
+    for name in FACTS[kind]:
+        for empty in ("", [], None):
+            words = words_of(notice(kind, **FACTS[kind] | {name: empty}))
+            lines = words.text.splitlines()
+            assert all(
+                after.startswith(("- ", "1. "))
+                for line, after in pairwise([*lines, ""])
+                if line.endswith("：")
+            )
+            assert words.subject.startswith("【权衡】shanxi")
+            assert "\n\n\n" not in words.text
+            assert "$" not in words.text
+            assert "（）" not in words.text
+
+
+def test_break_glass_is_told_by_what_is_known() -> None:
+    """The server tells until when; a grant that it let pass tells what and by whom. Times are China's."""
+    opened = words_of(notice(NoticeKind.BREAK_GLASS, until="2026-03-02T06:00:00+00:00", reason=""))
+    assert "停用至：2026-03-02 14:00:00" in opened.text
+    assert "操作人" not in opened.text
+    used = words_of(notice(NoticeKind.BREAK_GLASS, until="", reason="某理由", actor="a1", user="u1"))
+    assert "停用至" not in used.text
+    assert "操作人：a1" in used.text
+
+
+def test_users_are_told_by_name() -> None:
+    """Whom the mirror knows by the name that the console shows, anybody else by the id."""
+    told = notice(NoticeKind.VETO, **FACTS[NoticeKind.VETO] | {"names": {"u1": "sx0000001"}})
+    assert "对象：sx0000001\n操作人：a1（Keycloak 用户 ID）\n" in words_of(told).text
+    repair = notice(NoticeKind.REPAIR, **FACTS[NoticeKind.REPAIR] | {"names": {"a1": "sx0000002"}})
+    assert "操作人：\n- sx0000002\n" in words_of(repair).text
+
+
+HOSTILE = [
+    "x\n操作人：\n- forged",
+    "x\r\n操作人：forged",
+    "x\u2028操作人：forged",
+    "x\u2029操作人：forged",
+    "x\x85操作人：forged",
+    "x\x1b[2J\x1b[1A操作人：forged",
+    "x\u202e操作人\u2066",
+    "操\u200b作人",
+    "x\ud800",
+    "x\x00y",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_others_wrote_stays_in_its_line(name: str) -> None:
+    """A group's name makes no line of its own and hides none: not in a text, not in the JSON beside it."""
+    tame = notice(NoticeKind.REPAIR, count=1, changes=["/岗位/x"], actors=["a1"])
+    wild = notice(NoticeKind.REPAIR, count=1, changes=[f"/岗位/{name}"], actors=["a1"])
+    words = words_of(wild)
+    assert len(words.text.splitlines()) == len(words_of(tame).text.splitlines())
+    line = as_json(wild)
+    assert len(line.splitlines()) == 1
+    facts = json.loads(line.encode())["facts"]
+    for text in (words.text.replace("\n", ""), *facts["changes"]):
+        assert {unicodedata.category(sign) for sign in text}.isdisjoint({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+@pytest.mark.parametrize("name", ["x secret=", "x password:", 'x "token": "', "authorization=", "x\\", '"'])
+def test_a_name_that_looks_like_a_secret_swallows_nothing(name: str) -> None:
+    """What follows it is another fact, which stays as it was, and the JSON is JSON."""
+    told = notice(NoticeKind.REPAIR, count=1, changes=[f"/岗位/{name}", "second"], actors=["a1"])
+    assert "- second" in words_of(told).text
+    assert "- a1" in words_of(told).text
+    read = json.loads(as_json(told))
+    assert read["facts"]["changes"][1] == "second"
+    assert read["id"] == "7-file"
 
 
 def test_a_number_of_a_person_is_taken_out() -> None:
     """What should not have got into the facts does not get out of them."""
-    number = "14090219900307" + "1234"
+    number = a_mint().resident_number()
     words = words_of(notice(NoticeKind.VETO, reason=f"号码 {number}"))
     assert number not in words.text
     assert "***" in words.text
@@ -169,11 +285,70 @@ def test_a_webhook_elsewhere_needs_https(secret_file: Path) -> None:
     WebhookSettings(url="https://oa.example.gov.cn/hook", secret_file=secret_file)
 
 
-def test_a_secret_that_others_may_read(secret_file: Path) -> None:
-    """Is refused when the notifier is opened."""
-    secret_file.chmod(0o640)
-    with pytest.raises(ConfigurationError, match="others"):
-        WebhookNotifier(WebhookSettings(url="http://127.0.0.1:9/", secret_file=secret_file))
+@pytest.mark.parametrize("channel", ["webhook", "smtp"])
+@pytest.mark.parametrize("fault", ["open", "empty", "gone", "binary"])
+def test_a_secret_that_is_not_fit(secret_file: Path, tmp_path: Path, channel: str, fault: str) -> None:
+    """Readable by others, empty, missing, no text: that way sends nothing, the others do, and it is well
+    again as soon as the file is."""
+    match fault:
+        case "open":
+            secret_file.chmod(0o640)
+        case "empty":
+            secret_file.write_text("\n" + SECRET)
+        case "gone":
+            secret_file.unlink()
+        case _:
+            secret_file.write_bytes(b"\xff\xfe\n")
+    told = tmp_path / "notices.jsonl"
+    mails = MailServer()
+    with receiving() as (url, got), running(mails) as port:
+        settings = NotifySettings(
+            file=told,
+            webhook=WebhookSettings(url=url, secret_file=secret_file),
+            smtp=mail_settings(port, user="q", password_file=secret_file),
+        )
+        ways = open_notifiers(settings, clock=lambda: NOW)
+        ways["file"].send(notice())
+        with pytest.raises(ConfigurationError) as caught:
+            ways[channel].send(notice())
+        with pytest.raises(ConfigurationError):
+            ways[channel].check()
+        assert (got, mails.words) == ([], [])
+        assert SECRET not in str(caught.value)
+        secret_file.unlink(missing_ok=True)
+        secret_file.touch(mode=0o600)
+        secret_file.write_text(SECRET)
+        ways["webhook"].send(notice())
+    assert len(told.read_text(encoding="utf-8").splitlines()) == len(got) == 1
+
+
+def test_the_environment_has_no_say(
+    secret_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a proxy, nor a .netrc, nor another list of authorities."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login thief password sesame\n")
+    netrc.chmod(0o600)
+    with receiving(500) as (proxy, passed), receiving() as (url, got):
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("NETRC", str(netrc))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+        WebhookNotifier(WebhookSettings(url=url, secret_file=secret_file)).send(notice())
+    assert passed == []
+    assert "Authorization" not in got[0][0]
+
+
+def test_looking_at_a_webhook_tells_it_nothing(secret_file: Path, tmp_path: Path) -> None:
+    """Secret and authority are read, and nobody is told."""
+    with receiving() as (url, got):
+        WebhookNotifier(WebhookSettings(url=url, secret_file=secret_file)).check()
+        unknown = WebhookSettings(url=url, secret_file=secret_file, ca_file=tmp_path / "nowhere.pem")
+        with pytest.raises(UndeliveredError, match="ca_file"):
+            WebhookNotifier(unknown).check()
+    assert got == []
 
 
 # Mail
@@ -312,3 +487,39 @@ def test_mail_settings_that_would_not_be_safe(secret_file: Path) -> None:
         mail_settings(25, host="mail.example.gov.cn")
     with pytest.raises(ValidationError, match="go together"):
         mail_settings(25, user="q")
+
+
+def test_a_password_that_the_protocol_cannot_carry(
+    certificate: tuple[Path, ssl.SSLContext], secret_file: Path
+) -> None:
+    """Is a failure to deliver, whose message says what to mend and not what it is."""
+    file, context = certificate
+    secret_file.write_text("口令" + SECRET, encoding="utf-8")
+    with running(MailServer(context)) as port:
+        settings = mail_settings(port, starttls=True, ca_file=file, user="q", password_file=secret_file)
+        with pytest.raises(UndeliveredError, match="ASCII") as caught:
+            SmtpNotifier(settings).send(notice())
+    assert "口令" not in str(caught.value)
+
+
+def test_looking_at_a_mail_server_sends_no_mail(
+    certificate: tuple[Path, ssl.SSLContext], secret_file: Path
+) -> None:
+    """It says who we are, encrypted, and goes."""
+    file, context = certificate
+    server = MailServer(context)
+    with running(server) as port:
+        settings = mail_settings(port, starttls=True, ca_file=file, user="q", password_file=secret_file)
+        SmtpNotifier(settings).check()
+    assert server.words.index("STARTTLS") < server.words.index("AUTH")
+    assert "MAIL" not in server.words
+    with pytest.raises(UndeliveredError):
+        SmtpNotifier(settings).check()
+
+
+def test_looking_at_a_file_makes_none(tmp_path: Path) -> None:
+    """It can be written where it is to be, though it is not there yet."""
+    FileNotifier(tmp_path / "told" / "notices.jsonl").check()
+    assert not (tmp_path / "told").exists()
+    with pytest.raises(UndeliveredError, match="cannot be written"):
+        FileNotifier(tmp_path).check()

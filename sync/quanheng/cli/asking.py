@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import getpass
 import sys
-from pathlib import Path
 
 from quanheng.errors import ConfigurationError
-from quanheng.identity.files import require_private
 from quanheng.model.sensitive import Sensitive
 
 
@@ -27,15 +25,6 @@ def ask_secret(prompt: str, *, instead: str) -> Sensitive:
             remedy=f"run it in a terminal, or give {instead}",
         )
     return Sensitive(answer)
-
-
-def read_secret(file: Path) -> Sensitive:
-    """The first line of a file that only its owner may read."""
-    require_private(file)
-    text = file.read_text(encoding="utf-8").partition("\n")[0].strip()
-    if not text:
-        raise ConfigurationError(f"{file}: empty", remedy="write the secret into its first line")
-    return Sensitive(text)
 
 
 def confirm(question: str) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.console import RenderableType
+
+from quanheng.cli.console import lines_of
 from quanheng.cli.labels import BASES, OBSTACLES
 from quanheng.operations.answering.assessing import Assessment, Obstacle, Way
 from quanheng.operations.answering.looking import Subject
@@ -69,9 +72,9 @@ def assessment_payload(context: Context, item: Assessment) -> dict[str, Any]:
     }
 
 
-def reasons_text(item: Assessment) -> str:
+def reasons_text(item: Assessment) -> RenderableType:
     """Why not, a line each."""
-    return "\n".join(map(_obstacle_text, item.obstacles))
+    return lines_of(map(_obstacle_text, item.obstacles))
 
 
 def ways_text(context: Context, item: Assessment) -> str:

@@ -8,9 +8,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from quanheng.cli.asking import ask_secret, read_secret
+from quanheng.cli.asking import ask_secret
 from quanheng.cli.session import Given
 from quanheng.errors import ConfigurationError
+from quanheng.identity.files import read_private_line
 from quanheng.model.ids import PostId, StaffNo
 from quanheng.operations.bootstrap import bootstrap as name_founders
 
@@ -58,7 +59,7 @@ def _seals(files: Sequence[Path]) -> list[str]:
     if files:
         if len(files) != 2:
             raise ConfigurationError("--seal-file is given twice, or not at all", remedy="name both files")
-        return [read_secret(file).reveal() for file in files]
+        return [read_private_line(file).reveal() for file in files]
     return [
         ask_secret(f"{who}输入封条（不显示）：", instead="--seal-file twice").reveal()
         for who in ("第一人", "第二人")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
+
+from cyclopts import Parameter
 
 from quanheng.cli.asking import confirm
 from quanheng.cli.labels import PROPOSAL_STATES
@@ -20,13 +23,29 @@ from quanheng.operations.approve import decide, read_proposals
 _START_SECONDS: Final = 10.0
 
 
-def decide_keys(session: Session, keys: Sequence[str], *, approve: bool, open_with: str | None) -> None:
-    """Have a person log in, decide these proposals as that person, and report."""
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What is decided when no keys are named, and how."""
+
+    area: str | None = None
+    """Everything that waits in this area; it is listed first. Never includes an unsafe plan."""
+    post: str | None = None
+    """With --area, only this post."""
+    yes: Annotated[bool, Parameter(negative=())] = False
+    """Do not ask whether the list is right."""
+    open_with: str | None = None
+    """Program that is given the address to log in at; otherwise the address is shown."""
+
+
+def decide_chosen(session: Session, named: Sequence[str], choice: Choice, *, approve: bool) -> None:
+    """Have a person log in, decide the proposals that were meant as that person, and report."""
+    keys = _choose(session, named, choice)
     if not keys:
         raise ConfigurationError(
             "no proposal is named", remedy="copy keys from 'quanheng proposals', or name an area with --area"
         )
-    person = authenticate(session, open_with)
+    person = authenticate(session, choice.open_with)
     decided = decide(session.context, list(dict.fromkeys(keys)), person, approve=approve)
     payload = {
         "decided_by": str(person.username),
@@ -41,15 +60,14 @@ def decide_keys(session: Session, keys: Sequence[str], *, approve: bool, open_wi
     )
 
 
-def choose(
-    session: Session, keys: tuple[str, ...], area: str | None, post: str | None, *, yes: bool
-) -> list[str]:
+def _choose(session: Session, keys: Sequence[str], choice: Choice) -> list[str]:
     """The keys that were meant."""
+    area, post = choice.area, choice.post
     if keys and area is not None:
         raise ConfigurationError("keys and --area are given both", remedy="give one of them")
     if post is not None and area is None:
         raise ConfigurationError("--post goes with --area", remedy="name the area too")
-    return list(keys) if area is None else _choose_area(session, area, post, yes=yes)
+    return list(keys) if area is None else _choose_area(session, area, post, yes=choice.yes)
 
 
 def _choose_area(session: Session, area: str, post: str | None, *, yes: bool) -> list[str]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from cyclopts import CycloptsError, Group, Parameter
-from rich.console import Console
+from rich.console import RenderableType
 
 from quanheng.cli.app import build_app
+from quanheng.cli.console import PlainConsole, lines_of
 from quanheng.cli.session import Format, Session, Surroundings
 from quanheng.errors import QuanhengError
 from quanheng.logs import redact_text, start_logs
@@ -67,11 +68,11 @@ def run_command(arguments: Sequence[str], surroundings: Surroundings | None = No
         command, bound, injected = app.parse_args(tokens, exit_on_error=False, print_error=False)
         return command(*bound.args, **bound.kwargs, **dict.fromkeys(injected, session))
 
-    errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    errors = PlainConsole(sys.stderr, soft_wrap=True)
     try:
         code = app.meta(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        errors.print(f"quanheng: {error}", style="red")
+        errors.print(_told(redact_text(str(error))), style="red")  # what was typed may be anything
         errors.print("see 'quanheng --help'")
         return USAGE
     except QuanhengError as error:
@@ -87,7 +88,7 @@ def run_command(arguments: Sequence[str], surroundings: Surroundings | None = No
         errors.print(f"quanheng: an unexpected fault: {type(error).__name__}", style="red")
         if debug_flags and debug_flags[0]:
             frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
-            errors.print("".join(frames))
+            errors.print(lines_of("".join(frames).splitlines()))
         else:
             errors.print("run the same command with --debug, and report what it prints")
         return UNEXPECTED
@@ -97,9 +98,15 @@ def run_command(arguments: Sequence[str], surroundings: Surroundings | None = No
     return int(code or 0)
 
 
-def _tell(error: QuanhengError, errors: Console, sessions: Sequence[Session]) -> int:
+def _told(message: str) -> RenderableType:
+    """A message; what follows its first line stands in, so that none of it poses as another message."""
+    first, *others = message.split("\n")
+    return lines_of([f"quanheng: {first}", *(f"  {line}" for line in others)])
+
+
+def _tell(error: QuanhengError, errors: PlainConsole, sessions: Sequence[Session]) -> int:
     message, remedy = redact_text(str(error.args[0])), redact_text(error.remedy)
-    errors.print(f"quanheng: {message}", style="red")
+    errors.print(_told(message), style="red")
     if remedy:
         errors.print(f"→ {remedy}")
     if sessions and sessions[0].format == "json":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from quanheng.cli.assessed import (
@@ -17,6 +17,7 @@ from quanheng.cli.assessed import (
     subject_text,
     ways_text,
 )
+from quanheng.cli.console import lines_of
 from quanheng.cli.labels import BASES, HOLDS
 from quanheng.cli.run_report import finding_payload
 from quanheng.cli.session import Given
@@ -132,11 +133,11 @@ def _show_duties(out: Console, duties: Sequence[DutyTold]) -> None:
     out.print(table)
 
 
-def _bases_text(item: DutyTold) -> str:
+def _bases_text(item: DutyTold) -> RenderableType:
     if not item.bases:
         return "没有依据，将被收回"
     lines = [_basis_text(basis) for basis in item.bases]
-    return "\n".join(lines if item.effective else ["尚未生效，待同步", *lines])
+    return lines_of(lines if item.effective else ["尚未生效，待同步", *lines])
 
 
 def _basis_text(basis: BasisTold) -> str:
@@ -158,6 +159,7 @@ def _basis_text(basis: BasisTold) -> str:
 
 
 def _show_posts(out: Console, context: Context, posts: Sequence[Assessment]) -> None:
+    shown: Sequence[tuple[Assessment, RenderableType]]
     for title, column, shown in (
         ("可以授予", "可凭", [(item, ways_text(context, item)) for item in posts if item.possible]),
         ("不能授予", "原因", [(item, reasons_text(item)) for item in posts if not item.possible]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from quanheng.cli.console import lines_of
 from quanheng.cli.session import Given
 from quanheng.operations.initialise import write_example
 
@@ -20,6 +21,11 @@ def init(directory: Path = Path(), *, session: Given) -> None:
     session.report(
         {"file": str(file)},
         lambda out: out.print(
-            f"已写入 {file}\n下一步：按注释填写，然后运行 quanheng keys generate，再运行 quanheng doctor"
+            lines_of(
+                [
+                    f"已写入 {file}",
+                    "下一步：按注释填写，然后运行 quanheng keys generate，再运行 quanheng doctor",
+                ]
+            )
         ),
     )

@@ -61,7 +61,8 @@ def keys_generate(
             )
         if seals is not None and seal_files is None:
             out.print("两个封条只显示这一次。请两人各抄一个，分开保管，首次任命管理员时由两人各自输入：")
-            out.print(f"  第一人：{seals[0]}\n  第二人：{seals[1]}", style="bold")
+            out.print(f"  第一人：{seals[0]}", style="bold")
+            out.print(f"  第二人：{seals[1]}", style="bold")
         elif seal_files is not None:
             out.print(f"封条已写入 {seal_files[0]} 和 {seal_files[1]}，请分别交给两人后删除。")
 

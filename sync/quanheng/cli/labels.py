@@ -37,6 +37,7 @@ FINDINGS: Final[Mapping[FindingKind, str]] = {
     FindingKind.FOREIGN_GROUP: "非本系统的组",
     FindingKind.FOREIGN_ROLE: "非本系统的角色",
     FindingKind.DUTY_ON_FOREIGN_USER: "非本系统账号持有岗位",
+    FindingKind.ADMINISTRATOR: "持有域管理权限",
     FindingKind.SOURCES_DISAGREE: "来源不一致",
     FindingKind.OTHER_COUNTY: "跨县任岗",
     FindingKind.NOT_QUALIFIED: "不具备任岗条件",
@@ -106,18 +107,6 @@ WAIVER_STATES: Final[Mapping[WaiverState, str]] = {
     WaiverState.LAPSED: "逾期未批准",
     WaiverState.VOID: "规则已不可豁免",
 }
-
-SAFETY: Final[Mapping[str, str]] = {
-    "disable": "停用账号",
-    "revoke": "收回岗位",
-    "move": "调整机构",
-    "update": "更新账号",
-    "enable": "启用账号",
-    "grant": "授予岗位",
-    "create": "新建账号",
-    "structure": "调整组",
-}
-"""Classes of changes that ``[safety]`` limits."""
 
 
 def label_of_change(kind: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from quanheng.cli.console import lines_of
 from quanheng.cli.session import Given
 from quanheng.policy.pack import find_pack, load_pack
 
@@ -32,7 +33,7 @@ def pack_lint(name: str | None = None, /, *, session: Given) -> None:
     session.report(
         {"packs": payload},
         lambda out: out.print(
-            "\n".join(
+            lines_of(
                 f"{item['id']}（{item['label']}）：岗位 {item['posts']}，"
                 f"不相容规则 {item['exclusions']}，未发现问题"
                 for item in payload

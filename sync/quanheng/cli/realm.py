@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
-from quanheng.cli.asking import ask_secret, read_secret
+from quanheng.cli.asking import ask_secret
 from quanheng.cli.session import Given
 from quanheng.errors import ConfigurationError
+from quanheng.identity.files import read_private_line
 from quanheng.keycloak.configuration import Difference
 from quanheng.keycloak.credentials import AdminPassword
 from quanheng.operations.realm import (
@@ -42,7 +43,7 @@ class Administrator:
                 "this needs an administrator of the master realm", remedy="name one with --admin-user"
             )
         if self.admin_password_file is not None:
-            return AdminPassword(self.admin_user, read_secret(self.admin_password_file))
+            return AdminPassword(self.admin_user, read_private_line(self.admin_password_file))
         asked = ask_secret(f"{self.admin_user} 的密码（不显示）：", instead="--admin-password-file")
         return AdminPassword(self.admin_user, asked)
 
@@ -56,6 +57,7 @@ def realm_apply(
     password_form: bool | None = None,
     social_card_issuer: str | None = None,
     keep_open: Annotated[bool, Parameter(negative=())] = False,
+    accept_provider: Annotated[bool, Parameter(negative=())] = False,
     session: Given,
 ) -> None:
     """Make the realm, or set right what differs in it.
@@ -65,16 +67,22 @@ def realm_apply(
     password_form
         Login by password, for demos and tests. Without either word it stays as it was chosen last.
     social_card_issuer
-        Address of the bridge to 电子社保卡.
+        Address of the bridge to 电子社保卡. Another than before sets all addresses of the card's provider.
     keep_open
         Leave the configurator enabled for a first load; close it after with 'quanheng realm close'.
+    accept_provider
+        Keep the addresses of the card's provider as they are now, when you changed them in the console.
+        Otherwise they are put back as they were left the last time.
     """
     context = session.context
     options = _chosen(read_options(context), password_form, social_card_issuer)
-    done = apply_realm(context, admin.credential(), options, keep_open=keep_open)
+    done = apply_realm(
+        context, admin.credential(), options, keep_open=keep_open, accept_provider=accept_provider
+    )
     payload = {
         "realm": context.realm_name,
         "mended": [_payload(gap) for gap in done.mended],
+        "accepted": [_payload(gap) for gap in done.accepted],
         "configurator_open": done.configurator_open,
         "password_form": options.password_form,
         "rules": None if done.published is None else asdict(done.published),
@@ -87,6 +95,8 @@ def realm_apply(
             out.print(f"已设置 {gap.where}")
         if len(ours) > 20:
             out.print(f"…… 另有 {len(ours) - 20} 项")
+        for gap in done.accepted:
+            out.print(f"已接受 {gap.where}：原为 {gap.wanted}，现为 {gap.found}", style="bold yellow")
         _show_foreign(out, done.mended)
         out.print(f"域 {context.realm_name} 的配置已符合要求（改动 {len(ours)} 项）。", style="green")
         if done.published is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from quanheng.cli.asking import ask_secret
+from quanheng.cli.console import lines_of
 from quanheng.cli.session import Given
 from quanheng.store.archive import read_passphrase
 from quanheng.store.backup import restore as read_backup
@@ -45,8 +46,13 @@ def restore(
     session.report(
         {"file": file, "made_at": done.made_at, "rows": done.rows, "key_files": done.key_files},
         lambda out: out.print(
-            f"已恢复 {done.made_at:%Y-%m-%d %H:%M} 的备份：{done.rows:,} 行、{done.key_files} 个密钥文件。\n"
-            "下一步：quanheng keys generate --clients-only（客户端私钥不在备份内），quanheng realm apply，"
-            "quanheng ledger verify，quanheng sync，quanheng check。"
+            lines_of(
+                [
+                    f"已恢复 {done.made_at:%Y-%m-%d %H:%M} 的备份："
+                    f"{done.rows:,} 行、{done.key_files} 个密钥文件。",
+                    "下一步：quanheng keys generate --clients-only（客户端私钥不在备份内），"
+                    "quanheng realm apply，quanheng ledger verify，quanheng sync，quanheng check。",
+                ]
+            )
         ),
     )

@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from quanheng.cli.labels import FINDINGS, SAFETY, label_of_change
+from quanheng.cli.labels import FINDINGS, label_of_change
 from quanheng.model.finding import FindingKind
 from quanheng.model.staff import Reason
+from quanheng.operations.limits_exceeded import SAFETY
 from quanheng.sources.reasons import EXPLANATIONS
 
 _SHOWN_FINDINGS = 5

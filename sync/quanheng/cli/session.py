@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from quanheng.cli.console import PlainConsole
 from quanheng.clock import Clock, system_clock
 from quanheng.config import Settings, read_settings
+from quanheng.printable import escape_json
 
 if TYPE_CHECKING:  # imported when a command needs them: '--help' need not wait for a database's driver
     from quanheng.keycloak.port import Realm
     from quanheng.operations.context import Context
 
 Format = Literal["text", "json"]
-
-_PIPED_COLUMNS = 140
-"""Width of tables that no terminal shows: wide enough for a digest and a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +71,12 @@ class Session:
     @cached_property
     def out(self) -> Console:
         """Standard output: the report."""
-        return _console(sys.stdout)
+        return PlainConsole(sys.stdout)
 
     @cached_property
     def err(self) -> Console:
         """Standard error: progress and messages."""
-        return _console(sys.stderr)
+        return PlainConsole(sys.stderr)
 
     def report(self, payload: Mapping[str, Any], show: Callable[[Console], None]) -> None:
         """Print the report: ``payload`` as JSON, or for a person whatever ``show`` prints."""
@@ -87,19 +86,13 @@ class Session:
             show(self.out)
 
     def print_json(self, payload: Mapping[str, Any] | Sequence[Any]) -> None:
-        """Print JSON in UTF-8 that no terminal width breaks."""
+        """Print JSON in UTF-8 that no terminal width breaks and that commands none."""
         text = json.dumps(payload, ensure_ascii=False, indent=2, default=_as_json)
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(escape_json(text) + "\n")
 
 
 Given = Annotated[Session, Parameter(parse=False)]
 """A parameter that the command line does not fill."""
-
-
-def _console(stream: Any) -> Console:
-    # Without markup: what is printed came from feeds and directories and may hold brackets.
-    width = None if stream.isatty() else _PIPED_COLUMNS
-    return Console(file=stream, markup=False, highlight=False, emoji=False, width=width)
 
 
 def _as_json(value: object) -> Any:

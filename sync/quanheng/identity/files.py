@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from quanheng.errors import ConfigurationError
+from quanheng.model.sensitive import Sensitive
 
 
 def write_private(file: Path, content: bytes) -> None:
@@ -45,6 +46,8 @@ _KEY_MISSING: Final = (
     "'quanheng keys generate'"
 )
 
+_WRITE_IT: Final = "write the secret into its first line, in UTF-8, mode 0600"
+
 
 def require_private(path: Path, *, directory: bool = False, if_missing: str = _KEY_MISSING) -> None:
     """Raise :class:`ConfigurationError` unless it is there and for its owner alone."""
@@ -65,3 +68,22 @@ def require_private(path: Path, *, directory: bool = False, if_missing: str = _K
             f"{path}: others than its owner may use it (mode {stat.S_IMODE(status.st_mode):04o})",
             remedy=f"chmod {'700' if directory else '600'} {path}; then change what it holds",
         )
+
+
+def read_private_line(file: Path, *, if_missing: str = _WRITE_IT) -> Sensitive:
+    """The secret in the first line of a file that only its owner may read, without blanks around it.
+
+    Raises :class:`ConfigurationError` when the file is missing, open to others or no text, and when the line
+    is empty: an empty key or password would be taken for one.
+    """
+    require_private(file, if_missing=if_missing)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{file}: cannot be read as text ({type(error).__name__})", remedy=_WRITE_IT
+        ) from None
+    line = text.partition("\n")[0].strip()
+    if not line:
+        raise ConfigurationError(f"{file}: its first line is empty", remedy=_WRITE_IT)
+    return Sensitive(line)

@@ -26,7 +26,17 @@ class FileNotifier:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise UndeliveredError(
-                f"{self._file}: the notice cannot be written: {error.strerror}",
-                remedy="check notify.file, and that its disk has room",
-            ) from None
+            raise self._unwritten(error.strerror) from None
+
+    def check(self) -> None:
+        """Look at the file, or at the folder where it is to be made."""
+        file = self._file.absolute()
+        there = next(place for place in (file, *file.parents) if place.exists())
+        if there.is_dir() == (there == file) or not os.access(there, os.W_OK):
+            raise self._unwritten("not a file of ours" if there == file else "no such folder can be made")
+
+    def _unwritten(self, why: str | None) -> UndeliveredError:
+        return UndeliveredError(
+            f"{self._file}: the notice cannot be written: {why}",
+            remedy="check notify.file, and that its disk has room",
+        )

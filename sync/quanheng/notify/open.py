@@ -18,7 +18,8 @@ def channels_of(settings: NotifySettings) -> tuple[str, ...]:
 
 
 def open_notifiers(settings: NotifySettings, *, clock: Clock = system_clock) -> Mapping[str, Notifier]:
-    """Every way that is set, by name. Raises :class:`ConfigurationError` for a missing or readable secret."""
+    """Every way that is set, by name. Each reads its secret only when it sends, so one that cannot
+    hinders no other."""
     found: dict[str, Notifier] = {}
     if settings.file is not None:
         found["file"] = FileNotifier(settings.file)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from quanheng.errors import QuanhengError
 from quanheng.model.change import Json
@@ -25,18 +25,25 @@ class UndeliveredError(QuanhengError):
     exit_code = 5
 
 
+USERS: Final = frozenset({"user", "actor", "actors"})
+"""Facts that are Keycloak ids of users; the fact ``names`` has the user names of those that are known."""
+
+
 class NoticeKind(StrEnum):
     """What is told; each has its words in ``templates/``."""
 
     VETO = "veto"
     REPAIR = "repair"
+    REPAIR_REFUSED = "repair_refused"
     CAP_REACHED = "cap_reached"
     CONFIGURATION = "configuration"
     CAUSE = "cause"
+    ADMINISTRATOR = "administrator"
     GAP = "gap"
     BREAK_GLASS = "break_glass"
     RULES = "rules"
     GUARD_GONE = "guard_gone"
+    GUARD_NOT_REQUIRED = "guard_not_required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,4 +61,8 @@ class Notifier(Protocol):
     """One way of telling."""
 
     def send(self, notice: Notice) -> None:
-        """Deliver one notice. Raises :class:`UndeliveredError`."""
+        """Deliver one notice. Raises :class:`UndeliveredError`, or :class:`ConfigurationError` for a secret's
+        file that is missing, empty or open to others."""
+
+    def check(self) -> None:
+        """See whether it could deliver, and tell nobody. Raises the same."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 from quanheng.config import SmtpSettings
-from quanheng.model.sensitive import Sensitive
+from quanheng.identity.files import read_private_line
 from quanheng.notify.port import Notice, UndeliveredError
-from quanheng.notify.webhook import read_secret
 from quanheng.notify.words import words_of
 
 
@@ -19,21 +20,37 @@ class SmtpNotifier:
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
-        self._password: Sensitive | None = None
-        if settings.password_file is not None:
-            self._password = read_secret(settings.password_file)
 
     def send(self, notice: Notice) -> None:
         """Send it; refused by one recipient counts as delivered to the others."""
+        with self._speaking() as server:
+            server.send_message(self._mail(notice))
+
+    def check(self) -> None:
+        """Say who we are, and go."""
+        with self._speaking() as server:
+            server.noop()
+
+    @contextmanager
+    def _speaking(self) -> Iterator[smtplib.SMTP]:
         settings = self._settings
+        password = None
+        if settings.password_file is not None:
+            password = read_private_line(settings.password_file)
         try:
             with smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_seconds) as server:
                 if settings.starttls:
                     ca_file = str(settings.ca_file) if settings.ca_file is not None else None
                     server.starttls(context=ssl.create_default_context(cafile=ca_file))
-                if settings.user is not None and self._password is not None:
-                    server.login(settings.user, self._password.reveal())
-                server.send_message(self._mail(notice))
+                if settings.user is not None and password is not None:
+                    server.login(settings.user, password.reveal())
+                yield server
+        except UnicodeError:
+            # Python's client sends them as ASCII; its own words would show the place in the password.
+            raise UndeliveredError(
+                "user, password or an address of the mail server is not ASCII",
+                remedy="give quanheng an account on the mail server whose name and password are ASCII",
+            ) from None
         except (smtplib.SMTPException, OSError) as error:
             # The server's own words may repeat what it was sent.
             raise UndeliveredError(

@@ -13,7 +13,7 @@ from quanheng.model.person import ProposalState
 from quanheng.model.staff import Reason
 from quanheng.operations.context import Context
 from quanheng.operations.heartbeat import Heartbeat, read_heartbeat
-from quanheng.operations.waivers import WaiverState, read_waivers
+from quanheng.operations.waivers import WaiverState, read_waived, waiver_lines
 from quanheng.store import tables
 from quanheng.store.meta import read_founders
 from quanheng.store.mirror import MirrorState, read_mirror_state
@@ -67,11 +67,12 @@ class Status:
 
 
 def read_status(context: Context) -> Status:
-    """Read everything in one transaction."""
+    """Read everything in one transaction; the daemon's file beside it."""
     heartbeat_file = context.settings.schedule.heartbeat_file
     now, keyring = context.clock(), context.keyring
-    ends = [line.waiver.until for line in read_waivers(context) if line.state is WaiverState.IN_FORCE]
     with context.database.reading() as connection:
+        waivers = waiver_lines(context, read_waived(connection, context))
+        ends = [line.waiver.until for line in waivers if line.state is WaiverState.IN_FORCE]
         last = Ledger(connection, keyring, context.clock).last()
         plan, lease = tables.plan, tables.lease
         return Status(

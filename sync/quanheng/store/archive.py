@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from quanheng.errors import ConfigurationError, IntegrityError
-from quanheng.identity.files import require_private
+from quanheng.identity.files import read_private_line
 from quanheng.identity.keys import DATA_KEY_BYTES, TAG_BYTES
 from quanheng.model.sensitive import Sensitive
 
@@ -39,16 +39,15 @@ _SCRYPT_MOST: Final = 1 << 20
 def read_passphrase(file: Path) -> Sensitive:
     """The first line of a file that only its owner may read.
 
-    Raises :class:`ConfigurationError` when others may, or when it is too short.
+    Raises :class:`ConfigurationError` when it is not fit to be read, or too short.
     """
-    require_private(file)
-    text = file.read_text(encoding="utf-8").partition("\n")[0].strip()
-    if len(text) < MINIMUM_PASSPHRASE:
+    passphrase = read_private_line(file)
+    if len(passphrase.reveal()) < MINIMUM_PASSPHRASE:
         raise ConfigurationError(
             f"{file}: the passphrase is shorter than {MINIMUM_PASSPHRASE} characters",
             remedy="choose a longer one, and keep it apart from the backups",
         )
-    return Sensitive(text)
+    return passphrase
 
 
 class SealedWriter:

@@ -11,6 +11,7 @@ from quanheng.errors import QuanhengError
 from quanheng.operations.context import Context
 from quanheng.operations.doctor.guard import examine_guard
 from quanheng.operations.doctor.local import examine_files
+from quanheng.operations.doctor.notices import examine_notices
 from quanheng.operations.doctor.result import Result, fail, ok
 from quanheng.operations.doctor.server import examine_server
 from quanheng.operations.doctor.sources import examine_sources
@@ -18,6 +19,7 @@ from quanheng.operations.doctor.stored import examine_store
 
 _AREAS: Final[tuple[tuple[str, Callable[[Context], Iterator[Result]]], ...]] = (
     ("files", examine_files),
+    ("notify", examine_notices),
     ("store", examine_store),
     ("keycloak", examine_server),
     ("guard", examine_guard),

@@ -14,7 +14,7 @@ from quanheng.ledger.anchor import read_newest_anchor
 from quanheng.operations.anchoring import verify_ledger
 from quanheng.operations.context import Context
 from quanheng.operations.doctor.result import Result, fail, ok, warn
-from quanheng.operations.heartbeat import read_heartbeat
+from quanheng.operations.heartbeat import Heartbeat, read_heartbeat
 from quanheng.operations.status import Status, read_status
 from quanheng.store.database import newest_revision, open_database, schema_revision
 from quanheng.store.holder import is_gone
@@ -139,3 +139,19 @@ def _heartbeat(context: Context) -> Iterator[Result]:
         )
     else:
         yield ok("daemon", f"{beat.state}，上一项任务 {beat.job or '无'}")
+    if beat is not None and beat.state != "stopped" and context.settings.watch.enabled:
+        yield _watching(context, beat)
+
+
+def _watching(context: Context, beat: Heartbeat) -> Result:
+    # It begins after the first job; from then on it looks while others work, too.
+    since = beat.watched or beat.job_finished
+    if since is None:
+        return warn("watch", "守护进程正在执行首次同步，尚未开始监看", "同步完成后再检查")
+    if context.clock() - since <= _HEARTBEAT_AGE:
+        return ok("watch", f"上次监看 {since:%Y-%m-%d %H:%M} UTC")
+    return fail(
+        "watch",
+        f"守护进程自 {since:%Y-%m-%d %H:%M} UTC 起没有监看：越权的授予此后无人收回",
+        "查看 quanheng run 的日志（Keycloak 是否可达、存储是否可写），必要时重新启动",
+    )
