@@ -11,12 +11,15 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import structlog
 
+from quanheng.model.change import Json
 from quanheng.model.sensitive import Sensitive
+from quanheng.printable import printable
 
 HIDDEN: Final = "***"
 _SECRET_NAME: Final = re.compile(r"passw|passphrase|secret|token|seal|authorization|assertion|cookie", re.I)
@@ -29,17 +32,50 @@ _SECRETS_IN_TEXT: Final = (
     re.compile(r"(?s)()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),  # the password in a URL
 )
-# \d is any decimal digit, full width included.
-_ID_NUMBER: Final = re.compile(r"(?<!\d)(?:\d{17}[\dXxＸｘ]|\d{15})(?!\d)")
-_PHONE: Final = re.compile(r"(?<!\d)(?:\+?86[ -]?)?[1１][3-9３-９]\d(?:[ -]?\d{4}){2}(?!\d)")
+_MAY_HOLD_SECRET: Final = re.compile(
+    r"(?i)passw|passphrase|secret|token|assertion|authorization|bearer|eyJ|-----BEGIN|://"
+)
+_MAY_HOLD_NUMBER: Final = re.compile(r"\d{4}[ -]?\d{4}")
+"""Whatever the patterns above and below find holds these: of a large plan nearly every text does not."""
+_NUMBERS: Final = re.compile(
+    # Digests, and ids of ours and of Keycloak: what stands among their digits is nobody's number.
+    r"(?<![0-9A-Za-z])([0-9A-Fa-f]{32,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(?![0-9A-Za-z])"
+    # \d is any decimal digit, full width included.
+    r"|(?<!\d)(?:\d{17}[\dXxＸｘ]|\d{15}"
+    r"|(?:\+?86[ -]?)?[1１][3-9３-９]\d(?:[ -]?\d{8}|[ -]\d{4}[ -]\d{4}))(?!\d)"
+)
+"""A digest or id (group 1), which stays, or an ID number or phone, whatever letters stand beside it."""
 _DEPTH: Final = 6
+_FRAMES: Final = 20
+"""Calls to show of where a fault happened, the innermost ones."""
 
 
 def redact_text(text: str) -> str:
     """The text without anything that looks like an ID number, a phone, or a secret with its name."""
-    for secret in _SECRETS_IN_TEXT:
-        text = secret.sub(rf"\1{HIDDEN}", text)
-    return _PHONE.sub(HIDDEN, _ID_NUMBER.sub(HIDDEN, text))
+    if _MAY_HOLD_SECRET.search(text):
+        for secret in _SECRETS_IN_TEXT:
+            text = secret.sub(rf"\1{HIDDEN}", text)
+    return _NUMBERS.sub(_unless_kept, text) if _MAY_HOLD_NUMBER.search(text) else text
+
+
+def _unless_kept(found: re.Match[str]) -> str:
+    return found[1] or HIDDEN
+
+
+def redact_json(value: Json) -> Json:
+    """The value with each of its texts redacted and printable, names of fields left as they are.
+
+    For what is kept or sent on: names in it come from Keycloak, where anybody may be called by a number.
+    Anything that JSON does not have stays, for whoever writes it down to refuse.
+    """
+    if isinstance(value, str):
+        text = redact_text(value)
+        return text if text.isprintable() else printable(text)
+    if isinstance(value, Mapping):
+        return {name: redact_json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_json(item) for item in value]
+    return value
 
 
 def redact(value: object, depth: int = _DEPTH) -> Any:
@@ -121,11 +157,15 @@ def get_logger(name: str) -> Any:
 
 
 def _drop_traceback(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep the kind of an exception and nothing of its text, which others wrote."""
+    """Keep the kind of an exception and where it happened, and nothing of its text, which others wrote."""
     fault = event.pop("exc_info", None)
     if fault is True:
         fault = sys.exc_info()
+    elif isinstance(fault, BaseException):
+        fault = (type(fault), fault, fault.__traceback__)
     if isinstance(fault, tuple) and fault[0] is not None:
         event["fault"] = fault[0].__name__
+        frames = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(fault[2])]
+        event["frames"] = frames[-_FRAMES:]
     event.pop("stack_info", None)
     return event

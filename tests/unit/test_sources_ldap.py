@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.feeds import AS_OF, COUNTY, People, shanxi
+from fixtures.identities import a_mint
 from quanheng.config import LdapSettings
 from quanheng.errors import ConfigurationError, SourceError
 from quanheng.model.ids import OrgCode, SourceId
@@ -148,7 +150,8 @@ def test_an_escaped_value_is_one_value(value: str) -> None:
 
 def test_a_name_is_shown_without_numbers() -> None:
     """ID numbers, phones and the person's own number become stars in a locator."""
-    assert shown_dn("uid=140902199003071234,ou=13912345678,dc=x") == "uid=***,ou=***,dc=x"
+    mint = a_mint()
+    assert shown_dn(f"uid={mint.resident_number()},ou={mint.phone()},dc=x") == "uid=***,ou=***,dc=x"
     assert shown_dn("uid=ez1234567,dc=x", "EZ1234567", "") == "uid=***,dc=x"
     assert shown_dn("uid=R140000-00001,dc=x") == "uid=R140000-00001,dc=x"
 
@@ -251,9 +254,24 @@ def test_a_name_with_an_id_number_is_masked_and_noted() -> None:
     row = staff()
     name = f"uid={row['证件号码']},{PEOPLE}"
     reading = read({name: person(row), f"cn=g,{POSTS}": group("经办人员", name)})
-    assert [found.origin.locator for found in reading.rows] == [f"uid=***,{PEOPLE}"]
+    assert [found.origin.locator for found in reading.rows] == [f"employeeNumber={row['人员编号']},{PEOPLE}"]
     assert row["证件号码"] not in repr(reading)
     assert any("rename them by staff number" in note for note in reading.notes)
+
+
+@pytest.mark.parametrize("first", ["cn=李思远", "cn=李思远+uid=a", "CN=\\E6\\9D\\8E思远", "sn=李\\,思远"])
+def test_a_locator_names_nobody(first: str) -> None:
+    """Directories call entries by people's names; locators go into the ledger, so they say the staff number,
+    and a digest for an entry whose number may not be shown."""
+    row = staff(姓名="李思远")
+    name = f"{first},ou=忻府区,{PEOPLE}"
+    posts = {f"cn=g,{POSTS}": group("经办人员", name)}
+    (good,) = read({name: person(row), **posts}).rows
+    assert good.origin.locator == f"employeeNumber={row['人员编号']},ou=忻府区,{PEOPLE}"
+    (bad,) = read({name: person(row | {"人员编号": row["证件号码"]}), **posts}).rejected
+    assert re.fullmatch(rf"entry=[0-9a-f]{{12}},ou=忻府区,{PEOPLE}", bad.origin.locator)
+    assert "思远" not in repr(bad)
+    assert name in bad.original.reveal()
 
 
 def test_two_values_where_one_is_expected_are_not_guessed() -> None:

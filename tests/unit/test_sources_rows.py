@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.feeds import AS_OF, COUNTY, TOWNSHIP, VILLAGE, People, shanxi
-from fixtures.identities import calculate_check_digit
+from fixtures.identities import a_mint, calculate_check_digit
 from quanheng.model.ids import OrgCode, SourceId
 from quanheng.model.staff import OrgKind, OrgUnit, Origin, Reason, RejectedRow, StaffRow
 from quanheng.policy.units import Units
@@ -79,13 +79,13 @@ def believed(row: dict[str, str]) -> StaffRow:
         ("人员编号", "", Reason.MISSING_VALUE),
         ("人员编号", "T 1", Reason.BAD_STAFF_NO),
         ("人员编号", "T" * 65, Reason.BAD_STAFF_NO),
-        ("人员编号", "13912345678", Reason.BAD_STAFF_NO),
+        ("人员编号", a_mint().phone(), Reason.BAD_STAFF_NO),
         ("姓名", "", Reason.MISSING_VALUE),
         ("姓名", "张3", Reason.BAD_NAME),
         ("证件类型", "", Reason.MISSING_VALUE),
         ("证件类型", "户口簿", Reason.UNKNOWN_DOCUMENT_KIND),
         ("证件号码", "", Reason.MISSING_VALUE),
-        ("证件号码", "1409021990", Reason.BAD_DOCUMENT_NUMBER),
+        ("证件号码", "1400001990", Reason.BAD_DOCUMENT_NUMBER),
         ("联系电话", "", Reason.MISSING_VALUE),
         ("联系电话", "12345", Reason.BAD_PHONE),
         ("机构编码", "", Reason.MISSING_VALUE),
@@ -143,13 +143,24 @@ def test_an_id_number_is_no_staff_number() -> None:
     verdict = rejected(row | {"人员编号": row["证件号码"]})
     assert (verdict.reason, verdict.staff_no) == (Reason.BAD_STAFF_NO, None)
     assert row["证件号码"] not in repr(verdict)
-    passport = People().row(证件类型="护照", 证件号码="EZ1234567", 人员编号="ez1234567")
-    assert rejected(passport).reason is Reason.BAD_STAFF_NO
+    for staff_no in ("ez1234567", "T-ez1234567.2"):
+        passport = People().row(证件类型="护照", 证件号码="EZ1234567", 人员编号=staff_no)
+        assert rejected(passport).reason is Reason.BAD_STAFF_NO
+
+
+@pytest.mark.parametrize("form", ["S{}", "{}-1", "s_{}x", "140902.{}"])
+def test_a_number_within_a_staff_number_is_found(form: str) -> None:
+    """Somebody's ID number or phone with something before or behind it is still that number."""
+    mint = a_mint()
+    for number in (mint.resident_number(), mint.resident_number()[:15], mint.phone()):
+        verdict = rejected(People().row(人员编号=form.format(number)))
+        assert (verdict.reason, verdict.staff_no) == (Reason.BAD_STAFF_NO, None)
+        assert number not in repr(verdict)
 
 
 def test_every_spelling_of_a_number_is_one_document() -> None:
     """Full-width digits, a lower-case x, blanks and 15 digits give the document of 18 digits."""
-    prefix = "14090219600307"
+    prefix = "14000019600307"
     digits = next(f"{prefix}{n:03}" for n in range(1000) if calculate_check_digit(f"{prefix}{n:03}") == "X")
     number = digits + "X"
     wide = number.translate({ord(c): ord(c) + 0xFEE0 for c in "0123456789X"})

@@ -11,6 +11,7 @@ from typing import Final
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
 from quanheng.errors import IntegrityError
+from quanheng.logs import redact_json
 from quanheng.model.change import Json
 
 BOOTSTRAP: Final = "bootstrap"
@@ -97,14 +98,18 @@ def moment_text(moment: datetime) -> str:
 
 
 def chain(entry: Entry, *, sequence: int, at: datetime, previous: str) -> LedgerEntry:
-    """Put an entry in its place: everything it holds and the hash before it are hashed."""
+    """Put an entry in its place: everything it holds and the hash before it are hashed.
+
+    Here, where nobody who writes an entry can pass by, its texts lose what looks like an ID number, a phone
+    or a secret: many come from Keycloak, and what is in the ledger stays there.
+    """
     unhashed = LedgerEntry(
         sequence=sequence,
         at=at,
         kind=entry.kind,
         plan=entry.plan,
         step=entry.step,
-        body=canonical_json(entry.body),
+        body=canonical_json(redact_json(dict(entry.body))),
         previous=previous,
         hash="",
     )

@@ -19,23 +19,26 @@ from quanheng.model.person import PersonRecord, Proposal, ProposalKind, Proposal
 from quanheng.model.registry import Registry
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
+from quanheng.operations.logged_in import account_of
 from quanheng.operations.organisations import units_of
-from quanheng.operations.trust import read_trusted, sign_approvals
+from quanheng.operations.standing import APPROVED, REJECTED
+from quanheng.operations.trust import read_trusted, read_trusted_part, sign_proposals
 from quanheng.operations.waivers import concerns_administrators
 from quanheng.policy.units import Units
 from quanheng.store import tables
 from quanheng.store.plans import approve_plan
-from quanheng.store.registry import proposal_of, put_proposals, raise_revision
+from quanheng.store.registry import put_proposals, raise_revision
 
 
 def read_proposals(context: Context, *, all_states: bool = False) -> tuple[Proposal, ...]:
-    """Proposals that wait for a decision, or all of them; oldest first."""
+    """Proposals that wait for a decision, or all of them, as they were made and decided; oldest first."""
     table = tables.proposal
-    query = select(table).order_by(table.c.created_at, table.c.key)
-    if not all_states:
-        query = query.where(table.c.state == ProposalState.OPEN)
+    query = select(table.c.key).order_by(table.c.created_at, table.c.key)
+    keyring = context.keyring
     with context.database.reading() as connection:
-        return tuple(proposal_of(row) for row in connection.execute(query))
+        known = read_trusted_part(connection, keyring, ()).registry.proposals
+        found = [known[key] for key in connection.execute(query).scalars() if key in known]
+    return tuple(item for item in found if all_states or item.state is ProposalState.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,15 @@ def decide(
             for seat in _seats(context, units, person)
             if was_given_office(registry.proposals, approver.id, seat.area, PostId(seat.post))
         ]
+        stored = connection.execute(select(tables.proposal.c.key)).scalars().all()
         decided = []
         for key in keys:
-            proposal = _find(registry, key)
+            proposal = _find(registry, key, stored)
             _require_unconcerned(registry, proposal, approver)
             _require_entitled(context, registry, units, proposal, approver, seats)
             state = ProposalState.APPROVED if approve else ProposalState.REJECTED
             decided.append(replace(proposal, state=state, decided_by=approver.username, decided_at=now))
-        put_proposals(connection, sign_approvals(context.keyring, decided), now)
+        put_proposals(connection, sign_proposals(context.keyring, decided), now)
         for proposal in decided:
             if proposal.kind is ProposalKind.UNSAFE_PLAN and approve:
                 approve_plan(connection, proposal.subject, approver.username, now)
@@ -81,7 +85,7 @@ def decide(
         Ledger(connection, context.keyring, context.clock).append(
             [
                 Entry(
-                    kind="proposal_approved" if approve else "proposal_rejected",
+                    kind=APPROVED if approve else REJECTED,
                     body={
                         "key": proposal.key,
                         "kind": proposal.kind,
@@ -118,20 +122,28 @@ def _seats(context: Context, units: Units, person: AuthenticatedPerson) -> tuple
         for post in context.pack.posts_at(area.code)
         if post.kind == "administrator"
     }
-    user = context.realm.find_user(person.username)
-    if user is None or not user.enabled or str(user.id) != person.subject:
-        raise RefusedError(f"{person.username} is not an enabled account", remedy="log in again")
+    user = account_of(context, person)
     groups = [context.realm.read_group(identifier) for identifier in sorted(user.groups)]
     return tuple(places[group.path] for group in groups if group is not None and group.path in places)
 
 
-def _find(registry: Registry, key: str) -> Proposal:
+def _find(registry: Registry, key: str, stored: Sequence[str]) -> Proposal:
+    """The proposal of a key, of which everything is signed that follows from deciding it.
+
+    ``stored``: keys in the store, also of what is not as it was made.
+    """
     found = [item for item in registry.proposals.values() if len(key) >= 8 and item.key.startswith(key)]
     found += [
         item
         for item in registry.proposals.values()
         if item.kind is ProposalKind.UNSAFE_PLAN and len(key) >= 8 and item.subject.startswith(key)
     ]
+    if not found and any(len(key) >= 8 and item.startswith(key) for item in stored):
+        raise RefusedError(
+            f"proposal {key} was altered in the store: its signature is not that of what it says",
+            remedy="keep a copy of the store for the auditor; 'quanheng sync' proposes it anew, and a waiver "
+            "has to be asked for again",
+        )
     if len(found) != 1:
         raise RefusedError(
             f"no single proposal is called {key}", remedy="copy its key from 'quanheng proposals'"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from quanheng.ledger.chain import Ledger
 from quanheng.ledger.entry import Entry
 from quanheng.model.change import Json
+from quanheng.model.finding import Finding, FindingKind
 from quanheng.operations.context import Context
+from quanheng.store.tables import ledger
+
+_FORGED: Final = "forged_decision"
 
 
 def note(context: Context, connection: Connection, kind: str, body: Mapping[str, Json]) -> None:
@@ -20,6 +26,29 @@ def note(context: Context, connection: Connection, kind: str, body: Mapping[str,
     Ledger(connection, context.keyring, context.clock).append(
         [Entry(kind=kind, body={"by": context.who, **body})]
     )
+
+
+def note_all(
+    context: Context, connection: Connection, entries: Iterable[tuple[str, Mapping[str, Json]]]
+) -> None:
+    """The same of several, each a kind and a body, under one signature."""
+    Ledger(connection, context.keyring, context.clock).append(
+        [Entry(kind=kind, body={"by": context.who, **body}) for kind, body in entries]
+    )
+
+
+def note_forgeries(context: Context, connection: Connection, findings: Iterable[Finding]) -> None:
+    """Write down what was found forged, each once: the next sync may write over it."""
+    query = select(ledger.c.body).where(ledger.c.kind == _FORGED)
+    told = {
+        (body["subject"], body["detail"]) for body in map(json.loads, connection.execute(query).scalars())
+    }
+    found = [
+        (_FORGED, {"subject": item.subject, "detail": item.detail})
+        for item in findings
+        if item.kind is FindingKind.FORGED_DECISION and (item.subject, item.detail) not in told
+    ]
+    note_all(context, connection, found)
 
 
 def note_if_begun(context: Context, kind: str, body: Mapping[str, Json]) -> bool:

@@ -1,7 +1,8 @@
-"""Whether a decision in the store was really made: it is signed with the ledger key.
+"""Whether a decision in the store was really made: it is signed with the ledger key, and still stands.
 
-Whoever can write to the store, but has no keys, could otherwise set a proposal to approved, name founders,
-or enter a basis, and the next sync would make an administrator (decisions 3 and 5).
+Whoever can write to the store, but has no keys, could otherwise set a proposal to approved, change what is
+put to somebody for approval, name founders, or enter a basis, and the next sync would make an administrator
+(decisions 3 and 5). An open proposal is signed too: who may decide it follows from what it says.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 
+from quanheng.engine.source_posts import BOOTSTRAP
 from quanheng.engine.waivers import waiver_key
 from quanheng.identity.port import Keyring
 from quanheng.ledger.entry import canonical_json, moment_text
@@ -26,7 +28,8 @@ from quanheng.model.person import (
     Waiver,
     Withholding,
 )
-from quanheng.model.registry import Founder, Registry
+from quanheng.model.registry import Founder, Registry, Seat
+from quanheng.operations.standing import Standing, read_standing
 from quanheng.store.meta import read_founders_signature
 from quanheng.store.registry import read_part, read_registry
 
@@ -35,6 +38,11 @@ _FOUNDERS: Final = "quanheng founders 1"
 _BASIS: Final = "quanheng basis 1"
 _WITHHOLDING: Final = "quanheng withholding 1"
 """Keep these signatures apart from anything else the key may sign."""
+
+_FORGED: Final = {
+    ProposalState.OPEN: "待批事项 {key} 没有有效签名，不予承认；下次同步时将重新提出",
+    ProposalState.APPROVED: "批准 {key} 没有有效签名，不予承认",
+}
 
 _VERIFIED: Final[WeakKeyDictionary[Keyring, set[tuple[bytes, bytes]]]] = WeakKeyDictionary()
 """Valid ones are remembered: the watcher asks for the same signatures every few seconds."""
@@ -51,7 +59,7 @@ class Trusted:
 def read_trusted(connection: Connection, keyring: Keyring) -> Trusted:
     """Read the registry; what has no valid signature counts as not decided."""
     founders_signature = read_founders_signature(connection)
-    return trust(read_registry(connection), keyring, founders_signature or "")
+    return trust(read_registry(connection), keyring, founders_signature or "", read_standing(connection))
 
 
 def read_trusted_part(
@@ -62,35 +70,46 @@ def read_trusted_part(
 ) -> Trusted:
     """The same for a few people; see :func:`quanheng.store.registry.read_part`."""
     founders_signature = read_founders_signature(connection)
-    return trust(read_part(connection, users, persons), keyring, founders_signature or "")
+    part = read_part(connection, users, persons)
+    return trust(part, keyring, founders_signature or "", read_standing(connection))
 
 
-def trust(registry: Registry, keyring: Keyring, founders_signature: str) -> Trusted:
-    """Take back what is not signed, and name it."""
+def trust(registry: Registry, keyring: Keyring, founders_signature: str, standing: Standing) -> Trusted:
+    """Take back what is not signed, or no longer stands, and name it."""
     findings: list[Finding] = []
     proposals = dict(registry.proposals)
     for key, proposal in registry.proposals.items():
-        if proposal.state is ProposalState.APPROVED and not _holds(
-            keyring, _message(proposal), proposal.signature or ""
-        ):
-            proposals[key] = replace(proposal, state=ProposalState.OPEN)
-            findings.append(_forged(proposal.subject, f"批准 {key[:12]} 没有有效签名，不予承认"))
+        signed = _as_signed(proposal)
+        if signed is not None and not _holds(keyring, _message(signed), proposal.signature or ""):
+            del proposals[key]
+            findings.append(_forged(proposal.subject, _FORGED[signed.state].format(key=key[:12])))
+        elif (state := standing.state_of(proposal)) is not proposal.state:
+            proposals[key] = replace(proposal, state=state)
+            findings.append(_forged(proposal.subject, f"事项 {key[:12]} 与台账的最后记载不符，以台账为准"))
     founders = registry.founders
     if founders and not _holds(keyring, founders_message(founders), founders_signature):
         founders = ()
         findings.append(_forged("bootstrap", "首任管理员的任命没有有效签名，不予承认"))
     bases: list[GrantedBasis] = []
     for basis in registry.bases:
-        if _holds(keyring, _basis_message(basis), basis.signature):
-            bases.append(basis)
-        else:
+        if not _holds(keyring, _basis_message(basis), basis.signature):
             findings.append(_forged(_username(registry, basis.person), "授予依据没有有效签名，不予承认"))
-    withholdings: list[Withholding] = []
-    for item in registry.withholdings:
-        if _holds(keyring, _withholding_message(item), item.signature):
-            withholdings.append(item)
+        elif not standing.has_basis(basis):
+            findings.append(_forged(_username(registry, basis.person), "授予依据依台账已终止，不予承认"))
         else:
+            bases.append(basis)
+    withholdings: dict[Seat, Withholding] = {}
+    for item in registry.withholdings:
+        if not _holds(keyring, _withholding_message(item), item.signature):
             findings.append(_forged(_username(registry, item.person), "收回记录没有有效签名，不予承认"))
+        elif not standing.has_withholding(item):
+            findings.append(_forged(_username(registry, item.person), "收回记录依台账已解除，不予承认"))
+        else:
+            withholdings[item.person, item.post, item.area] = item
+    for seat, item in standing.withholdings().items():
+        if item.person in registry.persons and seat not in withholdings:
+            withholdings[seat] = item
+            findings.append(_forged(_username(registry, item.person), "台账中的收回记录不见了，仍按收回处理"))
     waivers: list[Waiver] = []
     for waiver in registry.waivers:
         # A waiver's key says all of it, and the approval of that key is signed.
@@ -105,7 +124,7 @@ def trust(registry: Registry, keyring: Keyring, founders_signature: str) -> Trus
             proposals=proposals,
             founders=founders,
             bases=tuple(bases),
-            withholdings=tuple(withholdings),
+            withholdings=tuple(withholdings.values()),
             waivers=tuple(waivers),
         ),
         findings=tuple(findings),
@@ -122,11 +141,12 @@ def sign_withholding(keyring: Keyring, item: Withholding) -> Withholding:
     return replace(item, signature=keyring.sign(_withholding_message(item)).hex())
 
 
-def sign_approvals(keyring: Keyring, proposals: Iterable[Proposal]) -> tuple[Proposal, ...]:
-    """Sign those that are approved. Only for what was just decided, or follows from :func:`read_trusted`."""
+def sign_proposals(keyring: Keyring, proposals: Iterable[Proposal]) -> tuple[Proposal, ...]:
+    """Sign those that are open or approved. Only for what was just made or decided, or follows from
+    :func:`read_trusted`."""
     return tuple(
         replace(item, signature=keyring.sign(_message(item)).hex())
-        if item.state is ProposalState.APPROVED
+        if item.state in (ProposalState.OPEN, ProposalState.APPROVED)
         else item
         for item in proposals
     )
@@ -172,8 +192,23 @@ def _withholding_message(item: Withholding) -> bytes:
     return canonical_json(parts).encode()
 
 
+def _as_signed(proposal: Proposal) -> Proposal | None:
+    """The proposal as it must have been signed, or None where nothing is believed that needs it.
+
+    A withdrawn one was approved before when somebody had decided it, and still tells who was made what. To
+    reject or withdraw a proposal gives nobody anything.
+    """
+    match proposal.state:
+        case ProposalState.OPEN | ProposalState.APPROVED:
+            return proposal
+        case ProposalState.WITHDRAWN if proposal.decided_by is not None or proposal.proposer == BOOTSTRAP:
+            return replace(proposal, state=ProposalState.APPROVED)
+        case _:
+            return None
+
+
 def _message(proposal: Proposal) -> bytes:
-    """Everything that a decision is about. The summary is for reading and may be worded anew."""
+    """Everything that a decision is about; while it is open also the words that whoever decides reads."""
     moment = None if proposal.decided_at is None else moment_text(proposal.decided_at)
     parts = [
         _DECISION,
@@ -187,6 +222,8 @@ def _message(proposal: Proposal) -> bytes:
         proposal.decided_by,
         moment,
     ]
+    if proposal.state is ProposalState.OPEN:
+        parts.append(proposal.summary)
     return canonical_json(parts).encode()
 
 

@@ -33,11 +33,6 @@ class Acceptance:
     """What to store as the last declaration, None when refused. It keeps the size of the last snapshot
     that was believed, so that a source that shrank does not become the measure of the next."""
 
-    @property
-    def absence_counts(self) -> bool:
-        """Whether anybody may be found absent by this reading at all."""
-        return bool(self.absence_scope)
-
 
 def judge_declaration(
     new: Declaration, last: Declaration | None, shrink_percent: float, *, now: datetime | None = None

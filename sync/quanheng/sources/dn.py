@@ -61,6 +61,11 @@ def shown_dn(text: str, *numbers: str) -> str:
     return _LONG_NUMBER.sub("***", text)
 
 
+def located_dn(text: str, name: str, *numbers: str) -> str:
+    """The same with another first part: an entry may be called by somebody's name."""
+    return shown_dn(",".join((name, *_split(text, ",")[1:])), *numbers)
+
+
 def _split(text: str, separator: str) -> list[str]:
     """Parts between separators that are not escaped; escapes stay."""
     parts, start, position = [], 0, 0

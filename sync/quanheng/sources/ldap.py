@@ -20,7 +20,7 @@ from quanheng.model.staff import Declaration, Mode, Origin, Reading, Reason, Rej
 from quanheng.policy.pack import Pack
 from quanheng.policy.units import Units, in_scope
 from quanheng.sources.directory import Directory, Entry, open_directory
-from quanheng.sources.dn import NormalDn, is_under, normalise_dn, shown_dn
+from quanheng.sources.dn import NormalDn, is_under, located_dn, normalise_dn, shown_dn
 from quanheng.sources.members import Group, build_group, read_members, resolve_members
 from quanheng.sources.organisations import with_root
 from quanheng.sources.reasons import EXPLANATIONS
@@ -64,7 +64,7 @@ def read_directory(
         today=as_of.astimezone(CHINA).date(),
     )
     rows, rejected = _judge_people(people, posts, judge, SourceId(settings.id))
-    masked = sum(person.shown != person.dn for person in people.values())
+    masked = sum(shown_dn(person.dn, *person.numbers) != person.dn for person in people.values())
     if masked:
         notes.append(
             f"{masked} entries have a name with an ID number or phone in it: rename them by staff number"
@@ -91,10 +91,24 @@ class _Person:
     """An entry of a person, as text."""
 
     dn: str
-    shown: str
-    """The name without anybody's number."""
     values: Mapping[str, str]
     fault: Fault | None
+
+    @property
+    def numbers(self) -> tuple[str, str]:
+        """Numbers of the person's own, which its name may hold."""
+        return self.values["document_number"], self.values["phone"]
+
+    def locator(self, judge: RowJudge) -> str:
+        """Where the entry is, by staff number: it is kept for good, and an entry's name may be a person's.
+
+        Without one, a digest tells entries apart; whoever mends them has the original in quarantine.
+        """
+        staff_no = judge.staff_no(self.values)
+        name = f"{judge.labels['staff_no']}={staff_no}"
+        if staff_no is None:
+            name = f"entry={hashlib.sha256(repr(_ordered(normalise_dn(self.dn))).encode()).hexdigest()[:12]}"
+        return located_dn(self.dn, name, *self.numbers)
 
     def original(self, labels: Mapping[str, str], post: str) -> str:
         lines = [f"dn: {self.dn}", *(f"{labels[field]}: {text}" for field, text in self.values.items())]
@@ -126,8 +140,7 @@ def _person(entry: Entry, attributes: Mapping[str, str]) -> _Person:
                 Reason.UNREADABLE_TEXT, field, "control characters, or bytes that are not UTF-8"
             )
         values[field] = text
-    shown = shown_dn(entry.dn, values["document_number"], values["phone"])
-    return _Person(entry.dn, shown, values, fault)
+    return _Person(entry.dn, values, fault)
 
 
 def _read_groups(
@@ -233,7 +246,7 @@ def _judge_people(
     made_of: list[tuple[_Person, str]] = []
     rejected: list[RejectedRow] = []
     for person, post in _rows_of(people, posts):
-        origin = Origin(source, person.shown)
+        origin = Origin(source, person.locator(judge))
         values = {**person.values, "post": post}
         if person.fault is not None:
             original = person.original(judge.labels, post)

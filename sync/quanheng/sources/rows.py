@@ -12,6 +12,7 @@ from typing import Final
 from quanheng.identity.contact import canonical_name, canonical_phone
 from quanheng.identity.documents import canonical_document
 from quanheng.identity.refusal import RefusedValueError
+from quanheng.logs import redact_text
 from quanheng.model.ids import OrgCode, PostId, StaffNo
 from quanheng.model.sensitive import Sensitive
 from quanheng.model.staff import Document, OrgUnit, Origin, Reason, RejectedRow, StaffRow
@@ -25,8 +26,6 @@ Values = Mapping[str, str]
 """Texts of one row by field (the names of :class:`~quanheng.policy.schema.FeedColumns`), blanks cut off."""
 
 _STAFF_NO: Final = re.compile(r"\w[\w./-]{0,63}")
-_PERSONAL_NUMBER: Final = re.compile(r"\d{17}[\dXx]|\d{15}|1[3-9]\d{9}")
-"""An ID number or a mobile phone: written where it would leave the store in the clear (decision 8)."""
 _UNREADABLE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f\ufffd]")
 """Control characters, and the mark of text that somebody before us could not decode."""
 
@@ -168,15 +167,25 @@ class RowJudge:
             raise Fault(Reason.MISSING_VALUE, name, "empty")
         return text
 
+    def staff_no(self, values: Values) -> StaffNo | None:
+        """The staff number of a row, believed or not; None when it has none that may be shown."""
+        try:
+            document: Document | None = self._document(values)
+        except (RefusedValueError, Fault):
+            document = None
+        try:
+            return self._staff_no(values, document)
+        except Fault:
+            return None
+
     def _staff_no(self, values: Values, document: Document | None) -> StaffNo:
         text = _folded(self._required(values, "staff_no"))
         if not _STAFF_NO.fullmatch(text):
             kind = f"{len(text)} characters, some that staff numbers do not have, or too many"
             raise Fault(Reason.BAD_STAFF_NO, "staff_no", kind)
-        if _PERSONAL_NUMBER.fullmatch(text) or (
-            document is not None and text.upper() == document.number.reveal()
-        ):
-            raise Fault(Reason.BAD_STAFF_NO, "staff_no", "looks like the number of a document or a phone")
+        # It leaves the store in the clear (decision 8), and what the ledger would mask is none.
+        if redact_text(text) != text or (document is not None and document.number.reveal() in text.upper()):
+            raise Fault(Reason.BAD_STAFF_NO, "staff_no", "holds the number of a document or a phone")
         return StaffNo(text)
 
     def _document(self, values: Values) -> Document:

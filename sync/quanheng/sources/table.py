@@ -220,11 +220,12 @@ def _require_columns(titles: list[str], columns: Mapping[str, str], name: str) -
     doubled = sorted({title for title in expected if titles.count(title) > 1})
     if not missing and not doubled:
         return unknown
-    faults = [
-        f"{what} {', '.join(_printable(title) for title in names)}"
-        for what, names in (("missing", missing), ("unknown", unknown), ("doubled", doubled))
-        if names
-    ]
+    named: list[tuple[str, Sequence[str]]] = [("missing", missing), ("doubled", doubled)]
+    if 2 * len(missing) < len(expected):
+        named.insert(1, ("unknown", unknown))
+    faults = [f"{what} {', '.join(map(_printable, titles))}" for what, titles in named if titles]
+    if unknown and len(named) == 2:
+        faults.append(f"unknown {len(unknown)} others")  # without a header the first person stands here
     raise SourceError(
         f"{name}: columns: {'; '.join(faults)}",
         remedy=f"the header has each of these once: {', '.join(expected)} (sources.yaml of the pack)",
@@ -232,6 +233,6 @@ def _require_columns(titles: list[str], columns: Mapping[str, str], name: str) -
 
 
 def _printable(title: str) -> str:
-    """A title for a message. Without a header the first row stands here: digits are people's numbers."""
+    """A title for a message; digits may still be somebody's number."""
     shown = "".join("*" if sign.isdigit() else sign if sign.isprintable() else "?" for sign in title[:20])
     return f"'{shown}'"

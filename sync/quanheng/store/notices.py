@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from quanheng.logs import redact_json
 from quanheng.model.change import Json
 from quanheng.store.tables import notice
 
@@ -33,9 +34,10 @@ class WaitingNotice:
 def put_notice(
     connection: Connection, channels: Iterable[str], kind: str, facts: Mapping[str, Any], now: datetime
 ) -> None:
-    """Have it told in each of these ways."""
+    """Have it told in each of these ways; ID numbers, phones and secrets are taken out of the facts here."""
+    told = redact_json(dict(facts))
     rows = [
-        {"channel": channel, "kind": kind, "at": now, "facts": dict(facts), "attempts": 0, "due_at": now}
+        {"channel": channel, "kind": kind, "at": now, "facts": told, "attempts": 0, "due_at": now}
         for channel in channels
     ]
     if rows:
