@@ -200,16 +200,6 @@ def test_progress_counts_to_the_end(fake: FakeRealm) -> None:
     assert seen["create"] == (30, 30)
 
 
-def test_steps_that_are_done_are_skipped(fake: FakeRealm) -> None:
-    """Steps that are named as done are neither called nor recorded again."""
-    plan = plan_for(known(), read_live(fake.as_actor("reader")))
-    run(plan, fake, Memory())
-    memory = Memory()
-    fake.calls.clear()
-    run(plan, fake, memory, skip=frozenset(range(len(plan.changes))))
-    assert (memory.steps, fake.writes) == ([], 0)
-
-
 def test_repeating_a_plan_is_harmless(fake: FakeRealm) -> None:
     """Every step is idempotent: the same plan carried out again changes nothing."""
     plan = plan_for(known(), read_live(fake.as_actor("reader")))

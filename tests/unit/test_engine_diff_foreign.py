@@ -22,6 +22,7 @@ from fixtures.scene import (
 )
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, RoleName
+from quanheng.model.realm import RealmRole
 
 
 @pytest.mark.parametrize("service_account", [False, True])
@@ -43,6 +44,36 @@ def test_foreign_user(service_account: bool) -> None:
         True,
         True,
     ]
+
+
+@pytest.mark.parametrize("first", ["outer", "inner"])
+def test_a_cycle_of_roles_hides_no_duty(first: str) -> None:
+    """Of two roles that contain each other, one of them a duty as well, both are taken, whichever is asked
+    about first."""
+    names = [first, *({"outer", "inner"} - {first})]
+    people = [stranger(name, roles=frozenset({DEFAULT_ROLE, RoleName(name)})) for name in names]
+    scene = Scene(registry([ONE], [claim(ONE)]), *people)
+    contents = {"outer": {"inner"}, "inner": {"outer", "post-operator"}}
+    made = {
+        RoleName(name): RealmRole(
+            id=KeycloakId(name), name=RoleName(name), composites=frozenset(map(RoleName, inside))
+        )
+        for name, inside in contents.items()
+    }
+    scene.realm = replace(scene.realm, roles={**scene.realm.roles, **made})
+    assert told(scene.compare()) == [("role_remove", name) for name in names]
+
+
+def test_what_entered_the_default_role_is_not_taken_from_everybody() -> None:
+    """A role that gives a duty only through the default role is left: the default role is mended."""
+    scene = Scene(registry([ONE], [claim(ONE)]), stranger(roles=frozenset({DEFAULT_ROLE, RoleName("wide")})))
+    contents = {DEFAULT_ROLE: "post-operator", RoleName("wide"): DEFAULT_ROLE}
+    made = {
+        name: RealmRole(id=KeycloakId(name), name=name, composites=frozenset({RoleName(inside)}))
+        for name, inside in contents.items()
+    }
+    scene.realm = replace(scene.realm, roles={**scene.realm.roles, **made})
+    assert told(scene.compare()) == []
 
 
 def test_shared_identity() -> None:

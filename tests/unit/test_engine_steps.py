@@ -99,6 +99,7 @@ def test_grant_of_a_group_that_is_not_there(fake: FakeRealm) -> None:
         (ChangeKind.DISABLE, True),
         (ChangeKind.REVOKE, True),
         (ChangeKind.ROLE_REMOVE, True),
+        (ChangeKind.UNLINK, True),
         (ChangeKind.ENABLE, False),
         (ChangeKind.GRANT, False),
         (ChangeKind.ROLE_ADD, False),
@@ -111,8 +112,32 @@ def test_taking_ends_sessions(fake: FakeRealm, kind: ChangeKind, logs_out: bool)
     role = fake.tamper_role("auditor")
     world = World(read_live(fake))
     fake.calls.clear()
-    run_user_step(fake, world, (0, change(kind, id=user, group=group, key="k", roles=[role])))
+    step = change(kind, id=user, group=group, key="k", roles=[role], provider="other")
+    run_user_step(fake, world, (0, step))
     assert fake.calls["logout"] == logs_out
+
+
+@pytest.mark.parametrize(("subject", "logs_out"), [("card-1", False), ("card-2", True)])
+def test_another_card_ends_sessions(fake: FakeRealm, subject: str, logs_out: bool) -> None:
+    """Whoever logged in by a card that is not the user's is out when the right one replaces it."""
+    user = made(fake)
+    world = World(read_live(fake))
+    provider = next(iter(world.users[user].identities)).provider
+    step = change(ChangeKind.LINK, {"subject": subject}, id=user, provider=provider)
+    fake.calls.clear()
+    run_user_step(fake, world, (0, step))
+    assert fake.calls["logout"] == logs_out
+
+
+def test_first_card_ends_none(fake: FakeRealm) -> None:
+    """A card that is linked to a user who had none takes nothing from anybody."""
+    user = made(fake)
+    provider = next(iter(fake._state.users[user].identities)).provider
+    fake.unlink_identity(user, provider)
+    world = World(read_live(fake))
+    fake.calls.clear()
+    run_user_step(fake, world, (0, change(ChangeKind.LINK, {"subject": "x"}, id=user, provider=provider)))
+    assert fake.calls["logout"] == 0
 
 
 def test_move_leaves_before_it_joins(fake: FakeRealm) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from random import Random
 
 import pytest
@@ -43,6 +44,9 @@ def test_a_phone_is_taken_out_however_it_is_written(phone: str) -> None:
         "2026-11-22T06:31:43.013518+00:00",
         "plan 6f252095a66a has expired",
         "asking for a token: ConnectionError",
+        "1409020-0017",  # a staff number
+        "plan " + "a" + "15400112233" + "b" * 52,
+        "users/15400112-2334-4455-9667-15400112233a",
     ],
 )
 def test_what_an_operator_needs_stays(text: str) -> None:
@@ -105,6 +109,7 @@ def test_logs_go_to_standard_error_without_anybody_in_them(capsys: pytest.Captur
     assert "row read" in err
     assert "source='hr'" in err
     assert "fault='ValueError'" in err
+    assert re.search(rf"frames=\['{re.escape(__name__)}:\d+'\]", err)  # where, and nothing of what
     assert "too much detail" not in err
     for secret in (*NUMBERS[:2], *PHONES[:2]):
         assert secret not in err

@@ -18,7 +18,7 @@ from fixtures.pack_making import (
     rules_of,
 )
 from quanheng.model.ids import KeycloakId, OrgCode, QualificationId, RoleName
-from quanheng.policy.judge import describe_path, judge, judge_gain, may_grant, waivers_that_count
+from quanheng.policy.judge import describe_path, judge, judge_gain, may_grant
 from quanheng.policy.rules import CompiledRules, Conflict, Held, WaiverInForce, Within
 
 DAY = date(2026, 11, 22)
@@ -141,13 +141,6 @@ def test_waiver_of_an_expanded_rule() -> None:
     held = [hold(rules, f"post-{name}") for name in "abc"]
     assert len(broken(rules, *held)) == 3
     assert broken(rules, *held, waivers=[waiver(DAY)]) == ()
-
-
-def test_waivers_that_count() -> None:
-    """Only waivers of waivable rules that have not ended are handed on, to the guard as well."""
-    given = [waiver(DAY), waiver(DAY - timedelta(days=1)), waiver(DAY, rule="x-other")]
-    assert waivers_that_count(pair(waivable=True), given, day=DAY) == (given[0],)
-    assert waivers_that_count(pair(), given, day=DAY) == ()
 
 
 def test_missing_qualification() -> None:

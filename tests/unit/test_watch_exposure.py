@@ -10,7 +10,7 @@ import pytest
 from quanheng.model.ids import KeycloakId, RoleName, Username
 from quanheng.model.realm import AdminEvent, RealmUser
 from quanheng.watch.actors import Move, MoveKind, find_moves
-from quanheng.watch.exposure import Exposure, close_exposures, exposure_of, report_exposure
+from quanheng.watch.exposure import Exposure, close_exposures, exposures_of, mark_of, report_exposure
 
 START = datetime(2026, 3, 2, 4, tzinfo=UTC)
 DEFAULT = RoleName("default-roles-shanxi")
@@ -58,7 +58,7 @@ def test_nobody_is_named_without_an_event() -> None:
     """A change in the database has no actor, and no exposure that could be dated."""
     found = moves(before=user(), after=user(groups=frozenset({GROUP})))
     assert [(move.actor, move.event) for move in found] == [(None, "")]
-    assert exposure_of(found[0]) is None
+    assert exposures_of(found[0]) == ()
 
 
 @pytest.mark.parametrize("kind", ["USER", "REALM"])
@@ -87,7 +87,8 @@ def test_leaving_and_roles() -> None:
         (MoveKind.LEFT, ACTOR),
         (MoveKind.ROLES_ADDED, "a3"),
     ]
-    assert exposure_of(found[0]) is None
+    assert exposures_of(found[0]) == ()
+    assert [item.subject for item in exposures_of(found[1])] == [mark_of(RoleName("post-x"))]
 
 
 def held(after: float = 0, **fields: Any) -> Exposure:
@@ -142,3 +143,21 @@ def test_the_report() -> None:
     assert (report.median_seconds, report.p95_seconds, report.longest_seconds) == (50, 95, 100)
     nothing = report_exposure([])
     assert (nothing.ended, nothing.median_seconds, nothing.longest_seconds) == (0, None, None)
+
+
+def test_moves_are_in_the_order_of_their_events() -> None:
+    """Who takes a post away and gives another has done so in that order, whatever the groups' ids; in one
+    instant what was left comes first; what no event dates comes last."""
+    a, b, c = KeycloakId("ga"), KeycloakId("gb"), KeycloakId("gc")
+    left = event(f"users/{USER}/groups/{b}", operation="DELETE")
+    for seconds in (0, 3):
+        joined = event(f"users/{USER}/groups/{a}", after=seconds)
+        found = moves(joined, left, before=user(groups=frozenset({b})), after=user(groups=frozenset({a, c})))
+        assert [(move.kind, move.group) for move in found] == [
+            (MoveKind.LEFT, b),
+            (MoveKind.JOINED, a),
+            (MoveKind.JOINED, c),
+        ]
+    left_later = event(f"users/{USER}/groups/{b}", after=9, operation="DELETE")
+    found = moves(joined, left_later, before=user(groups=frozenset({b})), after=user(groups=frozenset({a})))
+    assert [move.kind for move in found] == [MoveKind.JOINED, MoveKind.LEFT]

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Protocol
 
 from quanheng.engine.effects import is_group_change
 from quanheng.engine.plan import Plan
+from quanheng.engine.sessions import MOST, FindsHolders, among, end_sessions, inherited, members_of
 from quanheng.engine.steps import Result, Step, World, run_creations, run_group_step, run_user_step
 from quanheng.keycloak.port import Realm, RealmRefusedError
 from quanheng.model.change import ChangeKind
@@ -59,20 +61,22 @@ def apply_plan(
     provider: str,
     workers: int,
     batch_size: int,
-    skip: frozenset[int] = frozenset(),
     progress: Progress | None = None,
     after_structure: Callable[[Mapping[KeycloakId, RealmGroup]], object] | None = None,
+    find_holders: FindsHolders | None = None,
 ) -> Outcome:
-    """Carry out ``plan`` on ``realm``, which holds ``observed``. ``skip``: steps that are done already.
+    """Carry out ``plan`` on ``realm``, which holds ``observed``.
 
     ``after_structure`` is called once with all groups when groups were made, before anybody joins them.
+    ``find_holders`` searches everybody, where ``observed`` has a part of them.
 
     Raises :class:`UnreachableError` when Keycloak is gone; what was done until then is recorded.
     """
-    run = _Run(plan, realm, World(observed), recorder, provider, workers, batch_size, progress)
-    steps = [(number, change) for number, change in enumerate(plan.changes) if number not in skip]
+    world = World(observed)
+    holders = find_holders or among(world.users)
+    run = _Run(plan, realm, world, recorder, provider, workers, batch_size, progress, holders)
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        for kind, group in groupby(steps, key=lambda step: step[1].kind):
+        for kind, group in groupby(enumerate(plan.changes), key=lambda step: step[1].kind):
             run.phase(pool, kind, list(group))
             if kind is ChangeKind.GROUP_CREATE and after_structure is not None:
                 after_structure(run.world.groups)
@@ -90,12 +94,16 @@ class _Run:
         workers: int,
         batch_size: int,
         progress: Progress | None,
+        find_holders: FindsHolders,
     ) -> None:
         self.plan, self.realm, self.world, self.recorder = plan, realm, world, recorder
         self.provider, self.workers, self.batch_size, self.progress = provider, workers, batch_size, progress
         self.done: Counter[str] = Counter()
         self.refused: list[Result] = []
+        self._find_holders = find_holders
         self._pending: list[Result] = []
+        self._weakened: set[KeycloakId] = set()
+        """Groups whose members, and those of the groups below, lost a role by what is pending."""
         self._spared: set[str] = set()
         """Users of whom something could not be taken: they are given nothing on top of it."""
 
@@ -176,6 +184,8 @@ class _Run:
 
     def _take(self, results: Sequence[Result]) -> None:
         for result in results:
+            if result.group is not None and self._weakens(result.change.kind, result.group):
+                self._weakened.add(result.group.id)
             self.world.learn(result)
             if result.refusal is None:
                 self.done[result.change.kind] += 1
@@ -186,7 +196,22 @@ class _Run:
         if len(self._pending) >= FLUSH_STEPS:
             self._flush()
 
+    def _weakens(self, kind: ChangeKind, after: RealmGroup) -> bool:
+        """Whether a change took a role from the members of a group; asked before the world learns of it."""
+        if kind is not ChangeKind.GROUP_MOVE:
+            return kind is ChangeKind.GROUP_ROLE_REMOVE
+        paths = {group.path: group for group in self.world.groups.values()}
+        before = self.world.groups[after.id].path
+        return not inherited(paths, before) <= inherited(paths, after.path)
+
     def _flush(self) -> None:
+        if self._weakened:
+            # Before it is recorded: whoever dies in between is followed by a run that looks at it again.
+            members = members_of(self.world.groups, self._weakened)
+            self.recorder.require_writer()
+            with suppress(RealmRefusedError):  # what was taken is taken all the same
+                end_sessions(self.realm, self._find_holders(members, MOST))
+            self._weakened = set()
         if self._pending:
             self.recorder.record(self.plan, self._pending)
             self._pending = []

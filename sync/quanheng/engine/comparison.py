@@ -12,6 +12,7 @@ from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import GroupPath, KeycloakId, OrgCode, PersonId, RoleName
 from quanheng.model.realm import Attributes, ObservedRealm
 from quanheng.model.registry import Registry
+from quanheng.policy.effective import Ways
 
 RETIRED: Final = "retired"
 """Group attribute of a unit that is gone: the group is emptied and kept (decision 17)."""
@@ -40,19 +41,16 @@ class Comparison:
     path_ids: Mapping[GroupPath, KeycloakId] = field(default_factory=dict)
     """Path of each group that exists → its id."""
 
-    _powers: dict[RoleName, bool] = field(default_factory=dict)
+    _ways: Ways = field(init=False)
+
+    def __post_init__(self) -> None:
+        # What entered the default role is taken out of it, not out of everybody.
+        others = {name: role for name, role in self.observed.roles.items() if name != self.default_role}
+        self._ways = Ways(others, self.desired.duties)
 
     def gives_power(self, role: RoleName) -> bool:
-        """Whether a role is a duty's, or contains one. Never the default role: what entered that is taken
-        out of it, not out of everybody."""
-        if role == self.default_role:
-            return False
-        if role not in self._powers:
-            self._powers[role] = False  # a composite may contain itself
-            known = self.observed.roles.get(role)
-            inner = known.composites if known is not None else frozenset[RoleName]()
-            self._powers[role] = role in self.desired.duties or any(map(self.gives_power, inner))
-        return self._powers[role]
+        """Whether a role is a duty's, or contains one other than through the default role."""
+        return bool(self._ways.of(role))
 
     def add(
         self,
@@ -98,11 +96,6 @@ class Comparison:
         if key in self.desired.groups:
             return self.desired.groups[key].path
         return self.observed.groups[self.ids[key]].path
-
-
-def join(path: GroupPath) -> str:
-    """A path as people read it: ``/机构/14-山西省``."""
-    return "/" + "/".join(path)
 
 
 def names(roles: Iterable[RoleName]) -> list[Json]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quanheng.engine.deciding import Deciding, Granted
-from quanheng.model.ids import PostId, RoleName
+from quanheng.model.ids import PostId, RoleName, join
 from quanheng.model.person import PersonRecord
 from quanheng.policy.effective import held_through_post
 from quanheng.policy.judge import judge
@@ -29,7 +29,7 @@ def conflicts_among(
     """Every rule that these posts break in one hand, waivers considered; qualifications are not judged."""
     giver: dict[Held, PostId] = {}
     for item in granted:
-        place = "/" + "/".join(work.trees.post_path(item.area, item.post))
+        place = join(work.trees.post_path(item.area, item.post))
         for held in held_through_post(work.rules, RoleName(item.post.role), item.area.code, place):
             giver[held] = PostId(item.post.id)
     account = work.registry.accounts.get(person.id)

@@ -15,7 +15,7 @@ from quanheng.engine.diff_foreign import diff_foreign_user, report_shared_identi
 from quanheng.engine.diff_groups import diff_groups, diff_roles, match_groups
 from quanheng.engine.diff_users import create_user, diff_user
 from quanheng.engine.last_administrators import keep_last_administrators
-from quanheng.engine.trees import KEY
+from quanheng.engine.matching import find_roots
 from quanheng.model.change import Change
 from quanheng.model.finding import Finding
 from quanheng.model.ids import OrgCode, RoleName
@@ -50,7 +50,7 @@ def build_difference(
         observed=observed,
         registry=registry,
         default_role=default_role,
-        roots=_roots(roots, observed),
+        roots=find_roots(roots, observed.groups),
         recoded=recoded or {},
         composites=composites,
         by_path={group.path: group.key for group in desired.groups.values()},
@@ -73,17 +73,3 @@ def build_difference(
     report_shared_identities(work)
     keep_last_administrators(work)
     return Difference(changes=tuple(work.changes), findings=tuple(work.findings))
-
-
-def _roots(names: Iterable[str], observed: ObservedRealm) -> frozenset[str]:
-    """Names of the tops of our trees, one that was renamed in the console among them."""
-    tops = {group.path[0]: group for group in observed.groups.values() if len(group.path) == 1}
-    known = set(names)
-    there = {key for name in known & tops.keys() for key in tops[name].attributes.get(KEY, ())}
-    renamed = {
-        name
-        for name, group in tops.items()
-        for key in group.attributes.get(KEY, ())[:1]
-        if key.startswith("root:") and key not in there
-    }
-    return frozenset(known | renamed)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from quanheng.engine.comparison import Comparison, join, names
+from quanheng.engine.comparison import Comparison, names
 from quanheng.model.change import ChangeKind
 from quanheng.model.finding import FindingKind
+from quanheng.model.ids import join
 from quanheng.model.realm import RealmUser
 
 

@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-
-from quanheng.engine.comparison import RETIRED, Comparison, join, names, plain
+from quanheng.engine.comparison import RETIRED, Comparison, names, plain
 from quanheng.engine.desired import DesiredGroup
-from quanheng.engine.trees import KEY
+from quanheng.engine.matching import match
 from quanheng.model.change import ChangeKind, Json
 from quanheng.model.finding import FindingKind
-from quanheng.model.ids import OrgCode
+from quanheng.model.ids import join
 from quanheng.model.realm import RealmGroup
 
 
 def match_groups(work: Comparison) -> None:
-    """Which observed group is which desired one: by the key we wrote, failing that by its path."""
-    keyed = _keyed(work)
-    by_path = {group.path: group for group in work.observed.groups.values()}
-    predecessors = {new: old for old, new in work.recoded.items()}
-    for key, want in work.desired.groups.items():
-        found = keyed.get(key) or keyed.get(_recoded_from(key, predecessors)) or by_path.get(want.path)
-        if found is not None and found.id not in work.keys:
-            work.ids[key], work.keys[found.id] = found.id, key
-    for key, group in keyed.items():
-        if group.id not in work.keys:
-            work.ids.setdefault(key, group.id)
-            work.keys[group.id] = key
-
-
-def _keyed(work: Comparison) -> dict[str, RealmGroup]:
-    """Groups of our trees by key. Of several with one key, the one at its place is ours, then the highest."""
-    candidates: dict[str, list[RealmGroup]] = defaultdict(list)
-    for group in sorted(work.observed.groups.values(), key=lambda item: (len(item.path), item.path)):
-        if group.path[0] in work.roots:
-            for key in group.attributes.get(KEY, ())[:1]:
-                candidates[key].append(group)
-    keyed: dict[str, RealmGroup] = {}
-    for key, groups in candidates.items():
-        want = work.desired.groups.get(key)
-        ours = next((group for group in groups if want is not None and group.path == want.path), groups[0])
-        keyed[key] = ours
-        for group in groups:
-            if group is not ours:
-                work.find(
-                    FindingKind.FOREIGN_GROUP,
-                    join(group.path),
-                    "标识与另一组重复，未作处理",
-                    violation=True,
-                )
-    return keyed
-
-
-def _recoded_from(key: str, predecessors: Mapping[OrgCode, OrgCode]) -> str:
-    """The key that the same group had under the unit's old code; empty when there was none."""
-    word, _, rest = key.partition(":")
-    code, mark, post = rest.partition(":")
-    old = predecessors.get(OrgCode(code)) if word != "qual" else None
-    return f"{word}:{old}{mark}{post}" if old is not None else ""
+    """Which observed group is which desired one; a second one with the same key is told."""
+    places = {key: want.path for key, want in work.desired.groups.items()}
+    matched = match(work.observed.groups, places, work.roots, work.recoded)
+    work.ids.update(matched.ids)
+    work.keys.update(matched.keys)
+    for group in matched.doubles:
+        work.find(FindingKind.FOREIGN_GROUP, join(group.path), "标识与另一组重复，未作处理", violation=True)
 
 
 def diff_groups(work: Comparison) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quanheng.engine.comparison import Comparison, join, names, plain
+from quanheng.engine.comparison import Comparison, names, plain
 from quanheng.engine.desired import DesiredUser
 from quanheng.engine.trees import join_rank
 from quanheng.model.change import ChangeKind, Json
-from quanheng.model.ids import KeycloakId, PersonId
+from quanheng.model.ids import KeycloakId, PersonId, join
 from quanheng.model.realm import RealmUser
 
 

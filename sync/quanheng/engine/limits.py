@@ -11,7 +11,7 @@ from quanheng.engine.source_posts import guarded_post_key
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import OrgCode, PersonId, RoleName
 from quanheng.model.person import PersonRecord
-from quanheng.policy.rules import CompiledRules, MaximumRule, covers
+from quanheng.policy.rules import CompiledRules, MaximumRule
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -46,13 +46,7 @@ def keep_to_maxima(work: Deciding, grants: dict[PersonId, list[Granted]]) -> Non
 
 
 def _concerns(rule: MaximumRule, granted: Granted) -> bool:
-    area = granted.area.code
-    return (
-        rule.per == "county"
-        and RoleName(granted.post.role) in rule.roles
-        and covers(rule.areas, area)
-        and (not rule.digits or len(area) in rule.digits)
-    )
+    return rule.limits(RoleName(granted.post.role), granted.area.code)
 
 
 def _waived(work: Deciding, rule: MaximumRule, person: PersonId) -> bool:

@@ -73,8 +73,9 @@ def judge_safety(
 
     ``accounts`` and ``groups`` exist and are ours. ``may_grow``: a first load, or a source that now
     speaks of more organisations, so that creations are expected. ``approved_keys``: groups that are
-    joined only after a second person's approval, which therefore need no further one. ``admitted``:
-    what an interrupted plan had left to do; it was judged, or approved, then.
+    joined only after a second person's approval, which therefore need no further one. ``admitted``
+    are not counted: what an interrupted plan had left to do, since it was judged, or approved, then; and what
+    undoes a grant that was never anybody's by right.
     """
     judged = {_signature(change) for change in admitted}
     found: Counter[str] = Counter()

@@ -25,8 +25,12 @@ from quanheng.model.realm import FederatedIdentity, NewUser, ObservedRealm, Real
 Step = tuple[int, Change]
 """Number of a change in its plan, and the change."""
 
-ENDS_SESSIONS: Final = frozenset({ChangeKind.DISABLE, ChangeKind.REVOKE, ChangeKind.ROLE_REMOVE})
-"""Kinds after which the user is logged out: a session would carry the old power in its tokens."""
+ENDS_SESSIONS: Final = frozenset(
+    {ChangeKind.DISABLE, ChangeKind.REVOKE, ChangeKind.ROLE_REMOVE, ChangeKind.UNLINK}
+)
+"""Kinds after which the user is logged out: a session would carry the old power in its tokens, or was begun
+by a card that is not the user's. What is taken from a group ends its members' (:mod:`quanheng.engine.apply`).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +151,17 @@ def run_user_step(realm: Realm, world: World, step: Step) -> Result:
             realm.link_identity(user.id, identity_of(change))
         case ChangeKind.UNLINK:
             realm.unlink_identity(user.id, str(detail["provider"]))
-    if change.kind in ENDS_SESSIONS:
+    if change.kind in ENDS_SESSIONS or _replaces_card(change, user):
         with suppress(RealmRefusedError):  # it is done all the same, and has to be known to be done
             realm.logout(user.id)
     return Result(step=number, change=change, user=after)
+
+
+def _replaces_card(change: Change, user: RealmUser) -> bool:
+    """Whether another card could log in as this user until now."""
+    return change.kind is ChangeKind.LINK and any(
+        item.provider == change.detail["provider"] and item != identity_of(change) for item in user.identities
+    )
 
 
 def _target(world: World, change: Change) -> KeycloakId | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from quanheng.model.ids import GroupPath, OrgCode, RoleName
+from quanheng.model.ids import GroupPath, OrgCode, QualificationId, RoleName
 from quanheng.model.realm import Attributes
 from quanheng.model.staff import OrgKind, OrgUnit
 from quanheng.policy.pack import Pack
@@ -57,6 +57,18 @@ def join_rank(key: str) -> int:
     return _JOINED.index(word) if word in _JOINED else len(_JOINED)
 
 
+def root_names(pack: Pack) -> tuple[str, str, str, str]:
+    """Names of the four roots: organisations, duties, administrators, qualifications."""
+    names = pack.organisations
+    return (names.organisation_root, names.duty_root, names.administrator_root, names.qualification_root)
+
+
+def qualification_places(pack: Pack) -> Mapping[QualificationId, GroupPath]:
+    """Where the group of each qualification is."""
+    root = pack.organisations.qualification_root
+    return {QualificationId(item.id): (root, item.label) for item in pack.qualifications.qualifications}
+
+
 class Trees:
     """Paths of the groups of one pack over one set of organisations."""
 
@@ -64,12 +76,12 @@ class Trees:
         self._pack = pack
         self._units = units
         self._org_paths: dict[OrgCode, GroupPath] = {}
+        self._qualifications = qualification_places(pack)
 
     @cached_property
     def roots(self) -> tuple[str, str, str, str]:
-        """Names of the four roots: organisations, duties, administrators, qualifications."""
-        names = self._pack.organisations
-        return (names.organisation_root, names.duty_root, names.administrator_root, names.qualification_root)
+        """:func:`root_names` of the pack."""
+        return root_names(self._pack)
 
     def home_path(self, unit: OrgUnit) -> GroupPath | None:
         """The group of a unit, or of the nearest unit above that has one."""
@@ -98,8 +110,7 @@ class Trees:
 
     def qualification_path(self, qualification: str) -> GroupPath:
         """The group of a qualification."""
-        label = next(q.label for q in self._pack.qualifications.qualifications if q.id == qualification)
-        return (self.roots[3], label)
+        return self._qualifications[QualificationId(qualification)]
 
     def nodes(self) -> Iterator[Node]:
         """Every group that should be there, parents before children, in the order of the codes."""
@@ -119,8 +130,8 @@ class Trees:
         for unit in units:
             if unit.kind in _AREA_TIERS:
                 yield from self._area_nodes(unit, tiers[unit.code])
-        for item in self._pack.qualifications.qualifications:
-            yield Node(f"qual:{item.id}", (qualification, item.label))
+        for identifier, path in self._qualifications.items():
+            yield Node(f"qual:{identifier}", path)
 
     def _served(self, units: Iterable[OrgUnit]) -> Mapping[OrgCode, set[Tier]]:
         """Tiers whose duties hang at each area: the usual ones, and those of any unit right below it, as

@@ -13,6 +13,7 @@ class FindingKind(StrEnum):
     FOREIGN_GROUP = "foreign_group"
     FOREIGN_ROLE = "foreign_role"
     DUTY_ON_FOREIGN_USER = "duty_on_foreign_user"
+    ADMINISTRATOR = "administrator"
     SOURCES_DISAGREE = "sources_disagree"
     OTHER_COUNTY = "other_county"
     NOT_QUALIFIED = "not_qualified"

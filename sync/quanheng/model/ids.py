@@ -32,8 +32,10 @@ KeycloakId = NewType("KeycloakId", str)
 RoleName = NewType("RoleName", str)
 """Name of a role; a client role is written ``client-id/role``."""
 
-Dn = NewType("Dn", str)
-"""Distinguished name of an LDAP entry."""
-
 GroupPath = tuple[str, ...]
 """Names from the root to a group: ``("机构", "14-山西省")``. A tuple, since a name may hold a slash."""
+
+
+def join(path: GroupPath) -> str:
+    """A path as people read it: ``/机构/14-山西省``."""
+    return "/" + "/".join(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, SourceId, StaffNo
 from quanheng.model.person import Claim, GrantedBasis, Hold, PersonRecord, Proposal, Waiver, Withholding
@@ -62,6 +62,23 @@ class Registry:
     founders: tuple[Founder, ...] = ()
     next_serial: int = 1
 
+    def of(self, person: PersonId) -> Registry:
+        """The registry as far as it is about one person; decisions, units and sources are whole.
+
+        Raises :class:`KeyError` for somebody who is not in it.
+        """
+        account = self.accounts.get(person)
+        return replace(
+            self,
+            persons={person: self.persons[person]},
+            claims={key: item for key, item in self.claims.items() if item.person == person},
+            holds=tuple(item for item in self.holds if item.person == person),
+            withholdings=tuple(item for item in self.withholdings if item.person == person),
+            bases=tuple(item for item in self.bases if item.person == person),
+            waivers=tuple(item for item in self.waivers if item.person == person),
+            accounts={person: account} if account is not None else {},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonSecrets:
@@ -89,7 +106,6 @@ class RegistryDelta:
     withholdings_ended: tuple[Seat, ...] = ()
     bases_put: tuple[GrantedBasis, ...] = ()
     bases_ended: tuple[Seat, ...] = ()
-    waivers_put: tuple[Waiver, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     adopted: tuple[AccountRecord, ...] = ()
     """Accounts whose Keycloak id or switch was learned by looking (console holds, adoption)."""
@@ -111,7 +127,6 @@ class RegistryDelta:
             or self.withholdings_ended
             or self.bases_put
             or self.bases_ended
-            or self.waivers_put
             or self.proposals
             or self.adopted
         )

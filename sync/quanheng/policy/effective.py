@@ -6,11 +6,11 @@ Pure, and safe against composites that contain themselves.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from quanheng.model.ids import GroupPath, KeycloakId, OrgCode, RoleName
-from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
+from quanheng.model.ids import GroupPath, KeycloakId, OrgCode, RoleName, join
+from quanheng.model.realm import ObservedRealm, RealmGroup, RealmRole, RealmUser
 from quanheng.policy.rules import CompiledRules, Held
 from quanheng.policy.units import area_code
 
@@ -18,17 +18,32 @@ DIRECT: Final = "直接授予"
 """First step of the path of what is mapped directly."""
 
 
+class Ways:
+    """The duties that each role of a realm is or contains, worked out once for any number of questions."""
+
+    def __init__(self, roles: Mapping[RoleName, RealmRole], duties: Collection[RoleName]) -> None:
+        self._contents = {name: role.composites for name, role in roles.items()}
+        self._duties = duties
+        self._of: dict[RoleName, tuple[tuple[RoleName, ...], ...]] = {}
+
+    def of(self, role: RoleName) -> tuple[tuple[RoleName, ...], ...]:
+        """The shortest way from a role to each of its duties; none for a role that gives no power."""
+        known = self._of.get(role)
+        if known is None:
+            found = _shortest(role, self._contents)
+            known = self._of[role] = tuple(way for way in found if way[-1] in self._duties)
+        return known
+
+
 class Powers:
     """What each role and each group of one realm gives, worked out once for any number of people."""
 
     def __init__(self, observed: ObservedRealm, rules: CompiledRules) -> None:
         self._observed = observed
-        self._duties = rules.duties
         self._by_path: Mapping[GroupPath, RealmGroup] = {
             group.path: group for group in observed.groups.values()
         }
-        self._contents = {name: role.composites for name, role in observed.roles.items()}
-        self._of_role: dict[RoleName, tuple[tuple[RoleName, ...], ...]] = {}
+        self._ways = Ways(observed.roles, rules.duties)
         self._of_group: dict[KeycloakId, tuple[Held, ...]] = {}
 
     def of_user(self, user: RealmUser) -> tuple[Held, ...]:
@@ -39,7 +54,9 @@ class Powers:
 
     def of_role(self, role: RoleName) -> tuple[Held, ...]:
         """The duties that a direct mapping of a role gives."""
-        return tuple(Held(role=way[-1], area=None, path=(DIRECT, *map(str, way))) for way in self._ways(role))
+        return tuple(
+            Held(role=way[-1], area=None, path=(DIRECT, *map(str, way))) for way in self._ways.of(role)
+        )
 
     def of_group(self, group: KeycloakId) -> tuple[Held, ...]:
         """The duties that a member of a group has through it and its parents; none for an unknown group."""
@@ -58,37 +75,10 @@ class Powers:
                 continue
             code = next(iter(carrier.attributes.get("org_code", ())), None)
             area = None if code is None else area_code(code)
-            steps = [_text(group.path)] if carrier is group else [_text(group.path), _text(carrier.path)]
+            steps = [join(group.path)] if carrier is group else [join(group.path), join(carrier.path)]
             for role in carrier.roles:
-                for way in self._ways(role):
+                for way in self._ways.of(role):
                     yield Held(role=way[-1], area=area, path=(*steps, *map(str, way)))
-
-    def _ways(self, role: RoleName) -> tuple[tuple[RoleName, ...], ...]:
-        """The shortest way from a role to each duty that it is or contains."""
-        known = self._of_role.get(role)
-        if known is None:
-            found = _shortest(role, self._contents)
-            known = self._of_role[role] = tuple(way for way in found if way[-1] in self._duties)
-        return known
-
-
-def holdings(observed: ObservedRealm, user: RealmUser, rules: CompiledRules) -> tuple[Held, ...]:
-    """Every duty in a person's hands. For many people make one :class:`Powers` and ask it."""
-    return Powers(observed, rules).of_user(user)
-
-
-def holdings_if(
-    observed: ObservedRealm,
-    rules: CompiledRules,
-    *,
-    joining: KeycloakId | None = None,
-    adding: RoleName | None = None,
-) -> tuple[Held, ...]:
-    """What anybody would gain by joining a group, or by the direct mapping of a role."""
-    powers = Powers(observed, rules)
-    held = list(powers.of_group(joining)) if joining is not None else []
-    held += powers.of_role(adding) if adding is not None else ()
-    return in_order(held)
 
 
 def held_through_post(
@@ -121,7 +111,3 @@ def _shortest(
             if inner not in seen:
                 seen.add(inner)
                 queue.append((*way, inner))
-
-
-def _text(path: GroupPath) -> str:
-    return "/" + "/".join(path)

@@ -103,15 +103,6 @@ def may_grant(
     )
 
 
-def waivers_that_count(
-    rules: CompiledRules, waivers: Iterable[WaiverInForce], *, day: date
-) -> tuple[WaiverInForce, ...]:
-    """Waivers that have not ended, of rules that may be waived."""
-    waivable = {rule.source for rule in rules.exclusions if rule.waivable}
-    waivable |= {rule.source for rule in rules.maxima if rule.waivable}
-    return tuple(item for item in waivers if item.rule in waivable and item.until >= day)
-
-
 def describe_path(rules: CompiledRules, held: Held) -> str:
     """The way by which something is held, in the words of the pack."""
     labels = {str(role): duty.label for role, duty in rules.duties.items() if str(role) in held.path}
@@ -176,9 +167,7 @@ def _too_many_people(
     """One person too many in a county."""
     judged: set[OrgCode] = set()
     for item in gained:
-        if item.role not in rule.roles or item.area is None or item.area in judged:
-            continue
-        if not covers(rule.areas, item.area) or (rule.digits and len(item.area) not in rule.digits):
+        if item.area is None or item.area in judged or not rule.limits(item.role, item.area):
             continue
         judged.add(item.area)
         count = others(rule, item.area)

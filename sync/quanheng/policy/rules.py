@@ -1,7 +1,7 @@
 """Rules in the form in which they are matched: names of roles, and nothing left to look up.
 
 A pack is compiled to this once (:mod:`quanheng.policy.compiling`). The judge works on it directly; for the
-guard, names become ids of Keycloak and the whole is signed (:mod:`quanheng.policy.sealing`).
+guard, names become ids of Keycloak and the whole is signed (:mod:`quanheng.keycloak.sealing`).
 """
 
 from __future__ import annotations
@@ -74,6 +74,11 @@ class ExclusionRule:
     waivable: bool = False
 
     @property
+    def roles(self) -> frozenset[RoleName]:
+        """Everything that it is about."""
+        return self.left | self.right
+
+    @property
     def source(self) -> str:
         """Id of the rule in the pack, which a waiver names."""
         return self.id.partition("#")[0]
@@ -94,6 +99,16 @@ class MaximumRule:
     """With ``county``: how long the codes of the areas are that count (GB/T 2260: province 2, city 4,
     county 6); empty: any. What is held without a county counts in none."""
     waivable: bool = False
+
+    def limits(self, role: RoleName, area: OrgCode | None) -> bool:
+        """Whether a holder of a role in an area counts towards what a county may have."""
+        return (
+            self.per == "county"
+            and role in self.roles
+            and area is not None
+            and covers(self.areas, area)
+            and (not self.digits or len(area) in self.digits)
+        )
 
     @property
     def source(self) -> str:
@@ -121,6 +136,11 @@ class CompiledRules:
     """What each role of a post contains: its permissions, and nothing else."""
     qualifications: Mapping[QualificationId, str] = field(default_factory=dict)
     """Labels of qualifications, for reasons."""
+
+    @property
+    def vetoing(self) -> tuple[ExclusionRule | MaximumRule, ...]:
+        """Every rule that is vetoed, exclusions first."""
+        return (*self.exclusions, *self.maxima)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import Final
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from quanheng.engine.sessions import FindsHolders, Held
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import ObservedRealm, RealmGroup, RealmRole, RealmUser
 from quanheng.store import tables
@@ -19,7 +22,10 @@ from quanheng.store.codec import (
     encode_role,
     encode_user,
 )
-from quanheng.store.database import upsert
+from quanheng.store.database import Database, upsert
+
+_AT_A_TIME: Final = 500
+"""Keys in one query: a store allows only so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +55,46 @@ def write_mirror_state(connection: Connection, realm: str, state: MirrorState) -
 
 
 def read_mirror(connection: Connection, *, users: Collection[KeycloakId] | None = None) -> ObservedRealm:
-    """Everything in the mirror; or of its users these alone, a few hundred at most."""
-    table = tables.mirror_user
-    query = select(table) if users is None else select(table).where(table.c.id.in_(list(users)))
+    """Everything in the mirror; or of its users these alone."""
     return ObservedRealm(
         groups={
             KeycloakId(row.id): decode_group(row.id, row.body)
             for row in connection.execute(select(tables.mirror_group))
         },
-        users={KeycloakId(row.id): decode_user(row.id, row.body) for row in connection.execute(query)},
+        users=_read_all_users(connection) if users is None else read_users(connection, users),
         roles={
             RoleName(row.name): decode_role(row.name, row.body)
             for row in connection.execute(select(tables.mirror_role))
         },
     )
+
+
+def _read_all_users(connection: Connection) -> dict[KeycloakId, RealmUser]:
+    rows = connection.execute(select(tables.mirror_user))
+    return {KeycloakId(row.id): decode_user(row.id, row.body) for row in rows}
+
+
+def read_users(connection: Connection, users: Collection[KeycloakId]) -> dict[KeycloakId, RealmUser]:
+    """These users as the mirror has them; one that it lacks is absent."""
+    table = tables.mirror_user
+    found: dict[KeycloakId, RealmUser] = {}
+    wanted = sorted(users)
+    for at in range(0, len(wanted), _AT_A_TIME):
+        rows = connection.execute(select(table).where(table.c.id.in_(wanted[at : at + _AT_A_TIME])))
+        found |= {KeycloakId(row.id): decode_user(row.id, row.body) for row in rows}
+    return found
+
+
+def find_in_mirror(database: Database) -> FindsHolders:
+    """Finds people among all that the mirror has, one by one; for what is rare, and concerns many."""
+
+    def find(held: Held, most: int) -> Collection[KeycloakId]:
+        with database.reading() as connection:
+            rows = connection.execute(select(tables.mirror_user))
+            users = (decode_user(row.id, row.body) for row in rows)
+            return [user.id for user in islice(filter(held, users), most + 1)]
+
+    return find
 
 
 def count_users(connection: Connection) -> int:

@@ -36,8 +36,6 @@ class StoredPlan:
 
     plan: Plan
     state: PlanState
-    approved_by: Username | None
-    approved_at: datetime | None
 
 
 def _context(digest: str) -> str:
@@ -108,12 +106,7 @@ def read_plan(connection: Connection, digest: str, keyring: Keyring) -> StoredPl
         )
     row = rows[0]
     body = zlib.decompress(keyring.decrypt(row.body_sealed, context=_context(row.digest)))
-    return StoredPlan(
-        plan=decode_plan(body),
-        state=PlanState(row.state),
-        approved_by=None if row.approved_by is None else Username(row.approved_by),
-        approved_at=row.approved_at,
-    )
+    return StoredPlan(plan=decode_plan(body), state=PlanState(row.state))
 
 
 def read_unfinished(connection: Connection) -> str | None:

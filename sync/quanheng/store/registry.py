@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, func, insert, select, update
 
@@ -31,7 +31,8 @@ __all__ = [
     "read_registry",
 ]
 
-_PERSON = [column for column in tables.person.c if not column.name.endswith("_sealed")]
+_AT_A_TIME: Final = 500
+"""Values in one list of a query."""
 
 
 def read_registry(connection: Connection) -> Registry:
@@ -44,13 +45,24 @@ def read_part(
 ) -> Registry:
     """The registry as far as it is about these users' persons and ``persons``: a few, not hundreds.
 
-    Organisations, sources and founders are whole; of proposals the bootstrap's are there as well.
+    Organisations, sources, founders and proposals are whole: a proposal's key is a digest, from which nobody
+    can tell whose it is.
     """
     table = tables.account
     found = connection.execute(
         select(table.c.person_id).where(table.c.keycloak_id.in_(list(users)))
     ).scalars()
     return _read(connection, sorted({*map(PersonId, found), *persons}))
+
+
+def accounts_among(connection: Connection, users: Iterable[KeycloakId]) -> frozenset[KeycloakId]:
+    """Those of these users that are accounts which we made."""
+    column, asked = tables.account.c.keycloak_id, list(users)
+    found: set[KeycloakId] = set()
+    for first in range(0, len(asked), _AT_A_TIME):
+        some = asked[first : first + _AT_A_TIME]
+        found.update(map(KeycloakId, connection.execute(select(column).where(column.in_(some))).scalars()))
+    return frozenset(found)
 
 
 def _read(connection: Connection, only: Sequence[PersonId] | None) -> Registry:
@@ -98,7 +110,6 @@ def commit_delta(connection: Connection, delta: RegistryDelta, keyring: Keyring,
     upsert(connection, tables.withholding, [rows.withholding_row(item) for item in delta.withholdings_put])
     _end_seats(connection, tables.basis, delta.bases_ended)
     upsert(connection, tables.basis, [rows.basis_row(item) for item in delta.bases_put])
-    upsert(connection, tables.waiver, [rows.waiver_row(item) for item in delta.waivers_put])
     put_proposals(connection, delta.proposals, now)
     put_accounts(connection, delta.adopted)
     write_number(connection, "next_serial", delta.next_serial)

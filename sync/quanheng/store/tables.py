@@ -220,7 +220,8 @@ seen_event = Table(
 to_judge = Table(
     "to_judge",
     metadata,
-    # Users whom an event has told of and who have not been judged since; '*' is everything.
+    # Users whom an event has told of and who have not been judged since; '*everybody' and '*structure'
+    # are what they say.
     Column("user_id", String(36), primary_key=True),
     Column("since", Instant, nullable=False),
 )
@@ -232,7 +233,7 @@ exposure = Table(
     Column("event_id", String(64), primary_key=True),
     Column("user_id", String(36), nullable=False),
     Column("kind", String(32), nullable=False),
-    Column("subject", String(36), nullable=False),  # id of the group; '' for roles
+    Column("subject", String(36), nullable=False),  # id of the group, or a digest of the role's name
     Column("granted_at", Instant, nullable=False),
     Column("revoked_at", Instant, index=True),  # null: still held
 )

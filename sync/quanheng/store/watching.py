@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
+from quanheng.model.change import ChangeKind
 from quanheng.model.ids import KeycloakId
 from quanheng.model.realm import AdminEvent
 from quanheng.store.database import upsert
-from quanheng.store.tables import exposure, seen_event, to_judge
+from quanheng.store.tables import exposure, ledger, seen_event, to_judge
 from quanheng.watch.actors import MoveKind
+from quanheng.watch.doubt import GroupWrites
 from quanheng.watch.exposure import Exposure
 
 _STRUCTURE: Final = "*structure"
@@ -32,6 +36,13 @@ class ToJudge:
     def __bool__(self) -> bool:
         return bool(self.users) or self.structure or self.everybody
 
+    def __or__(self, other: ToJudge) -> ToJudge:
+        return ToJudge(
+            users=self.users | other.users,
+            structure=self.structure or other.structure,
+            everybody=self.everybody or other.everybody,
+        )
+
 
 def read_to_judge(connection: Connection) -> ToJudge:
     """Everything that waits to be judged."""
@@ -49,9 +60,9 @@ def put_to_judge(connection: Connection, wanted: ToJudge, now: datetime) -> None
     upsert(connection, to_judge, [{"user_id": name, "since": now} for name in names], keep=("since",))
 
 
-def clear_to_judge(connection: Connection, judged: ToJudge | None = None) -> None:
-    """They were judged; without ``judged``, everything was."""
-    if judged is None or judged.everybody:
+def clear_to_judge(connection: Connection, judged: ToJudge) -> None:
+    """A look has judged them, and looked after what a plan does not compare."""
+    if judged.everybody:
         connection.execute(delete(to_judge))
         return
     names = [*judged.users, *([_STRUCTURE] * judged.structure)]
@@ -87,11 +98,27 @@ def remember_events(
     upsert(connection, seen_event, rows)
 
 
+def count_group_steps(connection: Connection, after: int, since: datetime) -> GroupWrites:
+    """What the ledger has of our own changes of groups since a time, after the entry of this number."""
+    kinds = [kind for kind in ChangeKind if kind.value.startswith("group_")]
+    query = select(ledger.c.kind, ledger.c.body).where(
+        ledger.c.sequence > after, ledger.c.at >= since, ledger.c.kind.in_(kinds)
+    )
+    groups = mappings = 0
+    for kind, body in connection.execute(query):
+        if kind in (ChangeKind.GROUP_ROLE_ADD, ChangeKind.GROUP_ROLE_REMOVE):
+            mappings += 1
+            continue
+        groups += 1
+        mappings += kind == ChangeKind.GROUP_CREATE and bool(json.loads(body)["detail"]["roles"])
+    return GroupWrites(groups=groups, mappings=mappings)
+
+
 def put_exposures(connection: Connection, items: Iterable[Exposure]) -> None:
     """Exposures that have begun."""
     rows = [
         {
-            "event_id": item.event,
+            "event_id": _exposure_key(item),
             "user_id": item.user,
             "kind": str(item.kind),
             "subject": item.subject,
@@ -103,11 +130,17 @@ def put_exposures(connection: Connection, items: Iterable[Exposure]) -> None:
     upsert(connection, exposure, rows)
 
 
+def _exposure_key(item: Exposure) -> str:
+    # One event may give several things: a user made with groups.
+    return f"{item.event}:{hashlib.sha256(item.subject.encode()).hexdigest()[:16]}"
+
+
 def end_exposures(connection: Connection, ended: Iterable[Exposure]) -> None:
     """Exposures that are over."""
-    for item in ended:
-        same = exposure.c.event_id == item.event
-        connection.execute(update(exposure).where(same).values(revoked_at=item.revoked_at))
+    rows = [{"key": _exposure_key(item), "end": item.revoked_at} for item in ended]
+    if rows:
+        same = exposure.c.event_id == bindparam("key")
+        connection.execute(update(exposure).where(same).values(revoked_at=bindparam("end")), rows)
 
 
 def read_exposures(
@@ -121,7 +154,7 @@ def read_exposures(
         query = query.where(exposure.c.granted_at >= since)
     return [
         Exposure(
-            event=row.event_id,
+            event=row.event_id.partition(":")[0],
             user=KeycloakId(row.user_id),
             kind=MoveKind(row.kind),
             subject=row.subject,
