@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fixtures.world import BUREAU, VILLAGE, World
 from quanheng.model.sensitive import Sensitive
+from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.refresh import sweep
 from quanheng.operations.synchronise import synchronise
 from quanheng.store.backup import backup, restore
@@ -37,7 +38,8 @@ def test_restored_store_agrees_with_the_realm(world: World, tmp_path: Path) -> N
 
     context = world.open()
     world.context = context
-    sweep(context)
+    with hold_lease(context) as lease:
+        sweep(context, lease)
     again = synchronise(context)
     assert again.plan.empty
     assert world.registry() == before
@@ -59,7 +61,8 @@ def test_what_happened_after_the_backup_is_found_again(world: World, tmp_path: P
 
     restore(archive, world.context.database, world.settings.keys_directory, _PASSPHRASE, force=True)
     world.context = world.open()
-    sweep(world.context)
+    with hold_lease(world.context) as lease:
+        sweep(world.context, lease)
     found = world.check()
 
     assert not found.clean

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from fixtures.fake_guard import install_guard
+from fixtures.identities import a_mint
 from fixtures.lenient import (
     CONTROL,
     ELSEWHERE,
@@ -237,7 +238,8 @@ YEAR = date(2027, 3, 2)
         ({"reason": "  急 "}, RefusedError, "the reason of a waiver"),
         ({"control": ""}, RefusedError, "the control of a waiver"),
         ({"control": "字" * 501}, RefusedError, "4 to 500"),
-        ({"reason": "请致电13812345678核实"}, RefusedError, "ID number or a phone"),
+        ({"reason": f"请致电{a_mint().phone()}核实"}, RefusedError, "ID number or a phone"),
+        ({"who": a_mint().resident_number()}, RefusedError, "nobody is looked up by an ID number"),
         ({"who": "sx9999999"}, ConfigurationError, "nobody is called sx9999999"),
         ({"who": "service-account-reports"}, RefusedError, "not an account of a person"),
     ],

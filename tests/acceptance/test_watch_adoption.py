@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Table, delete, insert, select, update
 
 from fixtures.watching import as_administrator, watcher
 from fixtures.world import BUREAU, OTHER_BUREAU, OTHER_VILLAGE, VILLAGE, World, kinds_of
@@ -224,3 +224,56 @@ def test_who_leaves_holds_nothing(bureau: World) -> None:
     bureau.issue_and_sync()
     assert bureau.duties(StaffNo("C00001")) == set()
     assert not bureau.user("C00001").enabled
+
+
+def test_an_ended_basis_is_not_put_back(bureau: World, take: Take) -> None:
+    """Its signature is genuine, but the ledger has its end: it counts no more, and is told of."""
+    join(bureau, "B00001", "C00001", HANDLER)
+    take(bureau)
+    (old,) = rows(bureau, tables.basis)
+    leave(bureau, PROVINCE_BUSINESS, "C00001", HANDLER)
+    take(bureau)
+    with bureau.context.database.transaction() as connection:
+        connection.execute(insert(tables.basis).values(old))
+    done = bureau.sync()
+    assert bureau.duties("C00001") == set()
+    assert [item.detail for item in done.plan.findings if item.violation] == [
+        "授予依据依台账已终止，不予承认"
+    ]
+
+
+def test_a_withholding_is_not_taken_away(bureau: World, take: Take) -> None:
+    """The ledger has it: the post stays withheld, is told of, and who is entitled may grant it again."""
+    leave(bureau, "B00001", "H00001", HANDLER)
+    take(bureau)
+    with bureau.context.database.transaction() as connection:
+        connection.execute(delete(tables.withholding))
+    done = bureau.issue_and_sync()
+    assert bureau.duties("H00001") == set()
+    assert [item.detail for item in done.plan.findings if item.violation] == [
+        "台账中的收回记录不见了，仍按收回处理"
+    ]
+    join(bureau, "B00001", "H00001", HANDLER)
+    take(bureau)
+    assert bureau.duties("H00001") == {"经办人员"}
+    assert settled(bureau)
+
+
+def test_an_ended_withholding_is_not_put_back(bureau: World, take: Take) -> None:
+    """Nor can somebody's post be taken away by an old row."""
+    leave(bureau, "B00001", "H00001", HANDLER)
+    take(bureau)
+    (old,) = rows(bureau, tables.withholding)
+    join(bureau, "B00001", "H00001", HANDLER)
+    take(bureau)
+    with bureau.context.database.transaction() as connection:
+        connection.execute(insert(tables.withholding).values(old))
+    done = bureau.sync()
+    assert bureau.duties("H00001") == {"经办人员"}
+    assert FindingKind.FORGED_DECISION in kinds_of(done.plan.findings)
+
+
+def rows(world: World, table: Table) -> list[dict[str, Any]]:
+    """All rows of a table."""
+    with world.context.database.reading() as connection:
+        return [dict(row) for row in connection.execute(select(table)).mappings()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -92,7 +93,10 @@ def test_paths_past_the_rules_on_a_real_server(real_world: RealWorld) -> None:
     writes = real.writes
     look(real, watching)
     assert real.writes == writes
-    assert len(world.ledger("cause_found")) == 1
+    assert [json.loads(entry.body)["cause"] for entry in world.ledger("cause_found")] == [
+        "boss 含有 post-reviewer",
+        "post-operator 含有 post-reviewer",
+    ]
     real.admin.send("DELETE", f"/roles-by-id/{operator['id']}/composites", [role(REVIEWER)])
     look(real, watching)
 

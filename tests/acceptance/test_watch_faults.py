@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from fixtures.fake_guard import install_guard
 from fixtures.kills import assert_converged, run_mortal
 from fixtures.watching import as_administrator, foreigner, watcher
 from fixtures.world import BUREAU, VILLAGE, World, WorldTemplate, temporary
@@ -96,6 +97,20 @@ def test_one_user_costs_a_few_requests(world: World, staff: list[StaffNo]) -> No
     assert right(world)
 
 
+def test_a_membership_costs_one_request_to_read(world: World, staff: list[StaffNo]) -> None:
+    """Of somebody of whom only memberships changed nothing else is read; with another change, all is."""
+    look = watcher(world)
+    look.tick()
+    world.pass_time(seconds=2)
+    handler = world.group("/岗位/140902-忻府区/经办人员").id
+    for staff_no in staff[:2]:
+        world.console.join_group(world.user(staff_no).id, handler)
+    give(world, staff[1])
+    calls = calls_of(world, look)
+    assert (calls["read_memberships"], calls["read_user"]) == (1, 1)
+    assert right(world)
+
+
 # Lost events and clocks
 
 
@@ -173,7 +188,7 @@ def test_an_event_committed_late_is_found(world: World, staff: list[StaffNo]) ->
     assert right(world)
 
 
-# The lease, kills, limits
+# The lease and kills
 
 
 def test_a_held_lease_means_the_next_look(world: World, staff: list[StaffNo]) -> None:
@@ -228,23 +243,6 @@ def test_killed_while_looking(world_template: WorldTemplate, world: World, tmp_p
             assert_converged(victim)
 
 
-def test_too_much_at_once_stops_and_calls_somebody(make_world: Callable[..., World]) -> None:
-    """More than a limit allows: nothing is changed, it is told loudly, and a second person decides."""
-    world: World = make_world(safety=SafetySettings(revoke={"count": 5, "percent": 100}))  # type: ignore[arg-type]
-    staff = staffed(world, 10)
-    look = watcher(world)
-    look.tick()
-    for staff_no in staff:
-        give(world, staff_no)
-    assert look.tick().stopped
-    assert not right(world)
-    assert len(world.ledger("repair_stopped")) == 1
-    assert look.tick().quiet
-    give(world, StaffNo("P00001"))
-    assert look.tick().changes == 1  # something else is still repaired
-    world.settings = world.settings.model_copy(update={"safety": SafetySettings()})
-
-
 # Causes
 
 
@@ -263,6 +261,29 @@ def test_role_in_a_composite_that_everybody_holds(make_world: Callable[..., Worl
     assert causes == ["post-operator 含有 post-reviewer"]
 
 
+def test_role_in_a_composite_that_everybody_holds_beside_a_guard(make_world: Callable[..., World]) -> None:
+    """The guard puts the composite right; 3,000 people are not touched one by one, but for one request that
+    ends every session; it is one cause."""
+    world: World = make_world(safety=SafetySettings())
+    install_guard(world.fake, world.settings.keys_directory)
+    staffed(world, 3000)
+    look = watcher(world)
+    look.tick()
+    operator = world.console.read_roles()[RoleName("post-operator")]
+    world.console.tamper_role("post-operator", composites=operator.composites | {REVIEWER})
+    before = dict(world.fake._state.users)
+    world.fake.calls.clear()
+    look.tick()
+    assert world.console.read_roles()[RoleName("post-operator")].composites == operator.composites
+    assert world.fake._state.users == before
+    assert world.fake.writes == world.fake.calls["logout_everybody"] == 1
+    (entry,) = world.ledger("cause_restored")
+    assert json.loads(entry.body)["sessions"] == "everybody"
+    assert world.ledger("cause_found") == []
+    look.tick()
+    assert look.tick().quiet
+
+
 def test_role_in_the_default_role(world: World, staff: list[StaffNo]) -> None:
     """Everybody would have it: one cause, nobody is touched."""
     look = watcher(world)
@@ -278,11 +299,14 @@ def test_role_in_the_default_role(world: World, staff: list[StaffNo]) -> None:
 
 
 def test_role_in_a_group_of_many(world: World, staff: list[StaffNo]) -> None:
-    """The group is mended, and no member is."""
+    """The group is mended, no member is, and every member is logged out."""
     look = watcher(world)
     look.tick()
     world.console.add_group_roles(world.group("/岗位/140902-忻府区/业务操作员").id, frozenset({REVIEWER}))
+    world.fake.calls.clear()
     assert look.tick().changes == 1
+    assert world.fake.calls["logout"] == 30
+    assert world.fake.writes == 31
     assert right(world)
 
 

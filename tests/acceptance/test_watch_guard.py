@@ -60,19 +60,20 @@ def test_a_first_sync_gives_the_rules_before_anybody_joins(world: World, look: W
 
 
 def test_a_role_in_a_composite_is_taken_out_of_it(world: World, look: Watcher) -> None:
-    """The guard restores the composite; nobody is touched; it is in the ledger and told."""
+    """The guard restores the composite; its holders are logged out and lose nothing else; it is told."""
     roles = world.console.read_roles()
     before = roles[RoleName("post-operator")].composites
     world.console.tamper_role("post-operator", composites=before | {REVIEWER})
     world.fake.calls.clear()
     look.tick()
     assert world.console.read_roles()[RoleName("post-operator")].composites == before
-    assert world.fake.writes == 0
+    assert world.fake.writes == world.fake.calls["logout"] == 5
     body = json.loads(world.ledger("cause_restored")[0].body)
-    assert (body["subject"], body["removed"], body["actors"]) == (
+    assert (body["subject"], body["removed"], body["actors"], body["sessions"]) == (
         "post-operator",
         "post-reviewer",
         ["console"],
+        "holders",
     )
     assert notices(world) == ["cause"]
     look.tick()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.command_line import Desk
+from fixtures.identities import a_mint
 from quanheng.config import NotifySettings, Settings, WatchSettings, read_settings
 from quanheng.keycloak.port import Realm
 from quanheng.logs import start_logs
@@ -78,8 +79,8 @@ def test_an_error_is_logged_and_the_next_run_tries_again(ready_desk: Desk) -> No
 
 
 def test_an_unexpected_fault_ends_nothing_and_shows_no_value(ready_desk: Desk) -> None:
-    """Its text may hold anything, so only its kind is told."""
-    secret = "14090219900307" + "1234"
+    """Its text may hold anything, so only its kind and its place are told."""
+    secret = a_mint().resident_number()
     settings = read_settings(ready_desk.folder / "quanheng.toml")
 
     def broken(_settings: Settings) -> Realm:
@@ -92,6 +93,7 @@ def test_an_unexpected_fault_ends_nothing_and_shows_no_value(ready_desk: Desk) -
     assert _beat(ready_desk).result == "RuntimeError"
     told = ready_desk.capture.readouterr().err + (ready_desk.folder / "heartbeat.json").read_text()
     assert "RuntimeError" in told
+    assert f"'{__name__}:{broken.__code__.co_firstlineno + 1}'" in told
     assert secret not in told
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from fixtures.command_line import Desk
 from fixtures.fake_guard import install_guard
 from fixtures.servers_slapd import FilledSlapd, ldap_settings
 from quanheng.clock import system_clock
-from quanheng.config import LdapSettings, Settings, read_settings
+from quanheng.config import LdapSettings, NotifySettings, Settings, WatchSettings, read_settings
 from quanheng.identity.rules_key import PRIVATE
 from quanheng.keycloak.fake import FakeRealm
 from quanheng.keycloak.fake_base import FakeGuardState
@@ -23,6 +23,7 @@ from quanheng.operations.doctor import server
 from quanheng.operations.doctor.certificates import days_left, judge_days
 from quanheng.operations.doctor.guard import examine_guard
 from quanheng.operations.doctor.local import examine_files
+from quanheng.operations.doctor.notices import examine_notices
 from quanheng.operations.doctor.result import Result, State
 from quanheng.operations.doctor.sources import examine_sources
 from quanheng.operations.doctor.stored import examine_store
@@ -99,18 +100,96 @@ def test_what_was_left_alone_for_days_is_a_warning(ready_desk: Desk) -> None:
     settings = read_settings(ready_desk.folder / "quanheng.toml")
     heartbeat = settings.schedule.heartbeat_file
     assert heartbeat is not None
-    write_heartbeat(heartbeat, Heartbeat(at=system_clock(), pid=1, state="idle", result="ok"))
+    beat = Heartbeat(at=system_clock(), pid=1, state="idle", result="ok", watched=system_clock())
+    write_heartbeat(heartbeat, beat)
     with _context(settings) as context:
         now = _by_id(examine_store(context))
-    assert {now[name].state for name in ("mirror", "anchor", "daemon", "ledger")} == {State.OK}
+    assert {now[name].state for name in ("mirror", "anchor", "daemon", "ledger", "watch")} == {State.OK}
     with _context(settings, lambda: system_clock() + timedelta(days=5)) as context:
         then = _by_id(examine_store(context))
-    states = {name: then[name].state for name in ("mirror", "anchor", "daemon", "ledger")}
+    states = {name: then[name].state for name in ("mirror", "anchor", "daemon", "ledger", "watch")}
     assert states == {
         "mirror": State.WARN,
         "anchor": State.WARN,
         "daemon": State.FAIL,
         "ledger": State.OK,
+        "watch": State.FAIL,
+    }
+
+
+@pytest.mark.parametrize(
+    ("watched", "finished", "state"),
+    [
+        (timedelta(seconds=10), timedelta(days=1), State.OK),
+        (timedelta(minutes=6), timedelta(seconds=10), State.FAIL),
+        (None, timedelta(seconds=10), State.OK),
+        (None, timedelta(minutes=6), State.FAIL),
+        (None, None, State.WARN),
+    ],
+)
+def test_a_watcher_that_stands_still_is_a_fault(
+    ready_desk: Desk, watched: timedelta | None, finished: timedelta | None, state: State
+) -> None:
+    """Though the daemon's heart beats and its jobs are done; before its first job is done it only waits."""
+    settings = read_settings(ready_desk.folder / "quanheng.toml")
+    file, now = settings.schedule.heartbeat_file, system_clock()
+    assert file is not None
+    beat = Heartbeat(
+        at=now,
+        pid=1,
+        state="working",
+        result="ok",
+        watched=None if watched is None else now - watched,
+        job_finished=None if finished is None else now - finished,
+    )
+    write_heartbeat(file, beat)
+    with _context(settings) as context:
+        found = _by_id(examine_store(context))
+    assert found["daemon"].state is State.OK
+    assert found["watch"].state is state
+    write_heartbeat(file, replace(beat, state="stopped"))
+    off = settings.model_copy(update={"watch": WatchSettings(enabled=False)})
+    for quiet in (settings, off):
+        with _context(quiet) as context:
+            assert "watch" not in _by_id(examine_store(context))
+
+
+def test_each_way_of_telling_is_looked_at(desk: Desk) -> None:
+    """Secrets that are empty or open to others, a mail server that is not there, a folder in a file's place;
+    one that is well beside them. Nothing is made and nothing sent."""
+    empty, shared = desk.folder / "empty", desk.folder / "shared"
+    empty.touch(mode=0o600)
+    shared.write_text("Sunny-Day-2026")
+    shared.chmod(0o644)
+    settings = read_settings(desk.folder / "quanheng.toml")
+
+    def look(**ways: Any) -> dict[str, Result]:
+        told = NotifySettings(**ways)
+        return _by_id(examine_notices(_context(settings.model_copy(update={"notify": told}))))
+
+    assert look() == {}
+    mail = {"host": "127.0.0.1", "port": 9, "starttls": False, "sender": "q@x", "recipients": ("a@x",)}
+    hook = {"url": "http://127.0.0.1:9/"}
+    found = look(
+        file=desk.folder / "told" / "notices.jsonl",
+        webhook={**hook, "secret_file": empty},
+        smtp={**mail, "user": "q", "password_file": shared},
+    )
+    assert {name: result.state for name, result in found.items()} == {
+        "notify.file": State.OK,
+        "notify.webhook": State.FAIL,
+        "notify.smtp": State.FAIL,
+    }
+    assert "empty" in found["notify.webhook"].message
+    assert "0644" in found["notify.smtp"].message
+    assert "Sunny-Day" not in str(found)
+    assert not (desk.folder / "told").exists()
+    shared.chmod(0o600)
+    found = look(file=desk.folder, webhook={**hook, "secret_file": shared}, smtp=mail)
+    assert {name: result.state for name, result in found.items()} == {
+        "notify.file": State.FAIL,
+        "notify.webhook": State.OK,
+        "notify.smtp": State.FAIL,
     }
 
 
@@ -235,8 +314,9 @@ def test_rules_that_are_not_our_last_are_told(guarded: Guarded) -> None:
     """Whether somebody else publishes, or the store was restored."""
     older = guarded.guard.rules
     assert older is not None
+    guarded.guard.rules = None
     with guarded.context as context:
-        publish_rules(context, read_live(guarded.realm), force=True)
+        publish_rules(context, read_live(guarded.realm))
     guarded.guard.rules, guarded.guard.highest = older, older.sequence
     guarded.guard.seen = older.payload
     assert guarded.examine()["guard.rules"] is State.WARN

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from fixtures.world import VILLAGE, World
 from quanheng.model.ids import RoleName
 from quanheng.model.realm import AdminEvent, ObservedRealm
+from quanheng.operations.answering.looking import look
+from quanheng.operations.carrying_out import hold_lease
+from quanheng.operations.context import Context
 from quanheng.operations.refresh import MANY_USERS, read_live, refresh_mirror, sweep
+from quanheng.operations.watching.protection import EVENTS_OFF
 from quanheng.store import tables
+from quanheng.store.lease import Lease, LeaseLostError
+from quanheng.store.meta import write_text
+from quanheng.store.mirror import read_mirror, read_mirror_state
+from quanheng.store.watching import read_seen, read_to_judge
 
 ALWAYS = Counter({"read_server_time": 1, "read_admin_events": 1})
 WHOLE = Counter({"read_roles": 1, "read_groups": 1, "sweep_users": 1})
@@ -32,7 +41,8 @@ def loaded(world: World) -> World:
 def refreshed(world: World) -> tuple[ObservedRealm, Counter[str]]:
     """The mirror brought up to now, and the calls that this took."""
     world.fake.calls.clear()
-    observed = refresh_mirror(world.context)
+    with hold_lease(world.context) as lease:
+        observed = refresh_mirror(world.context, lease)
     return observed, Counter(world.fake.calls)
 
 
@@ -155,7 +165,8 @@ def test_sweep_proves_the_mirror(loaded: World) -> None:
     with loaded.fake._state.lock:
         loaded.fake._state.users[user.id] = replace(user, name="别人")
     assert refreshed(loaded)[0] != read_live(loaded.console)
-    assert sweep(loaded.context) == read_live(loaded.console)
+    with hold_lease(loaded.context) as lease:
+        assert sweep(loaded.context, lease) == read_live(loaded.console)
     assert refreshed(loaded)[0] == read_live(loaded.console)
     assert [str(change.kind) for change in loaded.sync().plan.changes] == ["update"]
 
@@ -164,3 +175,66 @@ def test_first_refresh_of_a_new_store_sweeps(world: World) -> None:
     """A store that never saw the realm reads it whole."""
     world.issue()
     assert refreshed(world)[1] >= WHOLE
+
+
+def test_many_groups_are_read_at_once(loaded: World) -> None:
+    """Sixty new groups cost one reading of all."""
+    for number in range(60):
+        loaded.console.create_group(None, f"其他{number}", {}, frozenset())
+    observed, calls = refreshed(loaded)
+    assert calls == ALWAYS + Counter({"read_groups": 1})
+    assert observed == read_live(loaded.console)
+
+
+def test_while_events_are_off_nothing_rests_on_the_mirror(loaded: World) -> None:
+    """What no event tells of then is seen by a sync and by an answer all the same."""
+    user = loaded.user("T00003")
+    with loaded.fake._state.lock:
+        loaded.fake._state.users[user.id] = replace(user, name="别人")
+    assert look(loaded.context) != read_live(loaded.console)
+    with loaded.context.database.transaction() as connection:
+        write_text(connection, EVENTS_OFF, "yes")
+    assert look(loaded.context) == read_live(loaded.console)
+    assert refreshed(loaded)[0] == read_live(loaded.console)
+
+
+def test_an_answer_reads_what_a_refresh_reads(loaded: World) -> None:
+    """Of somebody of whom only memberships changed nothing else is asked; nothing is written."""
+    before = kept(loaded)
+    loaded.console.join_group(loaded.user("P00001").id, next(iter(loaded.user("T00003").groups)))
+    loaded.fake.calls.clear()
+    assert look(loaded.context) == read_live(loaded.console)
+    assert loaded.fake.calls == ALWAYS + Counter({"read_memberships": 1})
+    assert kept(loaded) == before
+
+
+@pytest.mark.parametrize(("call", "read"), [("read_user", refresh_mirror), ("sweep_users", sweep)])
+def test_a_writer_that_slept_writes_nothing(
+    loaded: World, call: str, read: Callable[[Context, Lease], object]
+) -> None:
+    """Another took the lease over while it read: neither the mirror nor the cursor nor what is judged of the
+    events becomes that of the old reading."""
+    handler = loaded.group("/岗位/140902-忻府区/业务操作员").id
+    loaded.console.join_group(loaded.user("P00001").id, handler)
+    loaded.console.logout(loaded.user("P00001").id)
+
+    def take_over(name: str) -> None:
+        if name == call:
+            loaded.fake.before_call = None
+            with loaded.context.database.transaction() as connection:
+                connection.execute(update(tables.lease).values(token="another"))
+
+    before = kept(loaded)
+    with hold_lease(loaded.context) as lease:
+        loaded.fake.before_call = take_over
+        with pytest.raises(LeaseLostError):
+            read(loaded.context, lease)
+    assert kept(loaded) == before
+    assert loaded.ledger("console_change_refused") == []
+
+
+def kept(world: World) -> tuple[object, ...]:
+    """What the store has of Keycloak."""
+    with world.context.database.reading() as connection:
+        state = read_mirror_state(connection, world.context.realm_name)
+        return read_mirror(connection), state, read_seen(connection), read_to_judge(connection)

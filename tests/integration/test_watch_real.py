@@ -17,15 +17,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.keycloak import RunningKeycloak
 
-from fixtures.kills import KILLS
 from fixtures.real_world import choices_of
 from fixtures.servers_keycloak import describe_realm
 from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, build_watched_realm
 from fixtures.watching import watcher
 from fixtures.world import VILLAGE, WorldTemplate
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.model.finding import FindingKind
+from quanheng.operations.check import check
 from quanheng.operations.watching.watcher import read_exposure
 from quanheng.policy.pack import load_packs
 
+OPERATOR: Final = "/岗位/140902-忻府区/业务操作员"
 Way = Callable[[WatchedRealm], str]
 """Gives power past the rules; returns the user who then breaks one."""
 Cause = Callable[[WatchedRealm], None]
@@ -184,8 +187,6 @@ WAYS: Final = (
     partial_import,
     default_group,
 )
-UNVETOED: Final = (role_into_group, role_into_parent, group_move)
-"""Those that fire no event in which the guard could refuse."""
 
 
 def assert_undone(watched: WatchedRealm, way: Way) -> None:
@@ -203,10 +204,19 @@ def test_without_the_guard_one_look_undoes_it(unguarded: WatchedRealm, way: Way)
     assert_undone(unguarded, way)
 
 
-@pytest.mark.parametrize("way", UNVETOED, ids=lambda way: way.__name__)
-def test_what_has_no_veto_is_undone_with_the_guard(guarded: WatchedRealm, way: Way) -> None:
-    """Beside the guard the watcher does the same for what the guard cannot refuse."""
-    assert_undone(guarded, way)
+def test_a_duty_in_a_role_of_somebodys_own_is_taken_out(guarded: WatchedRealm) -> None:
+    """Putting it there has no veto; nobody holds that role yet, and whoever gets it gets nothing by it."""
+    watched = guarded
+    told = len(watched.bodies("cause_restored"))
+    watched.admin.send("POST", "/roles", {"name": "harmless"})
+    path = f"/roles-by-id/{watched.role('harmless')['id']}/composites"
+    watched.admin.send("POST", path, [watched.role()])
+    assert watched.look().changes == 0
+    assert watched.admin.get(path) == []
+    (entry,) = watched.bodies("cause_restored")[told:]
+    assert (entry["subject"], entry["removed"]) == ("harmless", ROLE)
+    watched.assert_right()
+    assert watched.look().quiet
 
 
 def test_what_the_daily_client_may_not_take_is_told(unguarded: WatchedRealm) -> None:
@@ -274,6 +284,51 @@ def protocol_mapper(watched: WatchedRealm) -> None:
     watched.admin.send("POST", f"/clients/{watched.client('jiujinban')}/protocol-mappers/models", body)
 
 
+def forged_claim(watched: WatchedRealm) -> None:
+    """A mapper of somebody's own client that writes a role into the claim of roles of each token."""
+    body = {
+        "name": "forging",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-hardcoded-claim-mapper",
+        "config": {
+            "claim.name": "realm_access.roles",
+            "claim.value": f'["{ROLE}"]',
+            "jsonType.label": "JSON",
+        },
+    }
+    if not watched.admin.get("/clients", clientId="bureau"):
+        watched.admin.send("POST", "/clients", {"clientId": "bureau"})
+        watched.look()
+    watched.admin.send("POST", f"/clients/{watched.client('bureau')}/protocol-mappers/models", body)
+
+
+def forged_scope(watched: WatchedRealm) -> None:
+    """One in a scope, which writes a person's realm roles as permissions of a subsystem."""
+    body = {
+        "name": "forging",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-usermodel-realm-role-mapper",
+        "config": {"claim.name": "resource_access.jiujinban.roles", "multivalued": "true"},
+    }
+    watched.admin.send("POST", f"/client-scopes/{scope(watched)}/protocol-mappers/models", body)
+
+
+def scope(watched: WatchedRealm) -> str:
+    """Keycloak's id of the scope in which one is forged."""
+    return next(str(item["id"]) for item in watched.admin.get("/client-scopes") if item["name"] == "email")
+
+
+def provider_attribute(watched: WatchedRealm) -> None:
+    """A mapper that makes everybody who logs in by card one of another area."""
+    body = {
+        "name": "granting",
+        "identityProviderAlias": "social-card",
+        "identityProviderMapper": "hardcoded-attribute-idp-mapper",
+        "config": {"attribute": "org_code", "attribute.value": "14", "syncMode": "FORCE"},
+    }
+    watched.admin.send("POST", "/identity-provider/instances/social-card/mappers", body)
+
+
 def provider_mapper(watched: WatchedRealm) -> None:
     """A mapper that gives the role to everybody who logs in by card."""
     body = {
@@ -288,9 +343,11 @@ def provider_mapper(watched: WatchedRealm) -> None:
 CAUSES: Final = {
     into_our_composite: ("composite", "post-handler", ROLE),
     into_default_role: ("composite", "default-roles-", ROLE),
-    left_default_group: ("default_group", "", "系统管理员"),
     protocol_mapper: ("protocol_mapper", "client jiujinban", "granting"),
+    forged_claim: ("protocol_mapper", "client bureau", "forging"),
+    forged_scope: ("protocol_mapper", "client scope email", "forging"),
     provider_mapper: ("provider_mapper", "social-card", "granting"),
+    provider_attribute: ("provider_mapper", "social-card", "granting"),
 }
 
 
@@ -299,7 +356,12 @@ def is_there(watched: WatchedRealm, cause: Cause) -> bool:
     if cause is protocol_mapper:
         client = watched.client("jiujinban")
         return bool(watched.admin.get(f"/clients/{client}/protocol-mappers/models"))
-    if cause is provider_mapper:
+    if cause is forged_claim:
+        return bool(watched.admin.get(f"/clients/{watched.client('bureau')}/protocol-mappers/models"))
+    if cause is forged_scope:
+        found = watched.admin.get(f"/client-scopes/{scope(watched)}/protocol-mappers/models")
+        return "forging" in {item["name"] for item in found}
+    if cause in (provider_mapper, provider_attribute):
         return bool(watched.admin.get("/identity-provider/instances/social-card/mappers"))
     if cause is left_default_group:
         return bool(watched.admin.get("/default-groups"))
@@ -326,7 +388,7 @@ def test_with_the_guard_one_look_takes_the_cause_away(guarded: WatchedRealm, cau
     assert watched.look().quiet
 
 
-@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.__name__)
+@pytest.mark.parametrize("cause", [*CAUSES, left_default_group], ids=lambda cause: cause.__name__)
 def test_without_the_guard_a_cause_is_told(unguarded: WatchedRealm, cause: Cause) -> None:
     """Our daily accounts may not mend it: it is told once, nobody is touched, ``realm apply`` mends it."""
     watched = unguarded
@@ -343,8 +405,141 @@ def test_without_the_guard_a_cause_is_told(unguarded: WatchedRealm, cause: Cause
     assert watched.look().quiet
 
 
-GRANTS: Final = 2 * KILLS
-"""2,000 when ``QUANHENG_KILLS`` is 1000."""
+# Ways in that are not ours to take away: told once, and named by ``check``
+
+
+def other_provider(watched: WatchedRealm) -> str:
+    """An identity provider of somebody's own."""
+    body = {"alias": "foreign", "providerId": "oidc", "enabled": True, "config": {}}
+    watched.admin.send("POST", "/identity-provider/instances", body)
+    return "identity-providers.foreign"
+
+
+def other_storage(watched: WatchedRealm) -> str:
+    """A directory with accounts of its own."""
+    _component(watched, "org.keycloak.storage.UserStorageProvider", "ldap", DIRECTORY)
+    return "user-storage.theirs"
+
+
+def other_key(watched: WatchedRealm) -> str:
+    """A key besides those that Keycloak made with the realm."""
+    config = {"priority": ["1"], "algorithm": ["HS384"]}
+    _component(watched, "org.keycloak.keys.KeyProvider", "hmac-generated", config)
+    return "keys.theirs"
+
+
+DIRECTORY: Final = {
+    "connectionUrl": ["ldap://127.0.0.1:1"],
+    "usersDn": ["dc=x"],
+    "vendor": ["other"],
+    "enabled": ["false"],
+    "usernameLDAPAttribute": ["uid"],
+    "rdnLDAPAttribute": ["uid"],
+    "uuidLDAPAttribute": ["entryUUID"],
+    "userObjectClasses": ["person"],
+    "editMode": ["READ_ONLY"],
+}
+
+
+def _component(watched: WatchedRealm, kind: str, provider: str, config: dict[str, list[str]]) -> None:
+    body = {"name": "theirs", "providerId": provider, "providerType": kind, "config": config}
+    watched.admin.send("POST", "/components", body)
+
+
+def close(watched: WatchedRealm) -> None:
+    """Take the ways in away."""
+    for provider in watched.admin.get("/identity-provider/instances"):
+        if provider["alias"] == "foreign":
+            watched.admin.send("DELETE", "/identity-provider/instances/foreign")
+    for component in watched.admin.get("/components"):
+        if component.get("name") == "theirs":
+            watched.admin.send("DELETE", f"/components/{component['id']}")
+
+
+@pytest.mark.parametrize("way", [other_provider, other_storage, other_key], ids=lambda way: way.__name__)
+def test_another_way_in_is_told_once(unguarded: WatchedRealm, way: Way) -> None:
+    """Whoever opens it may have a reason: it stays, is told at the event, and ``check`` names it."""
+    watched = unguarded
+    told = len(watched.bodies("configuration_changed"))
+    where = way(watched)
+    try:
+        for _ in range(3):
+            assert watched.look().changes == 0
+        (entry,) = watched.bodies("configuration_changed")[told:]
+        assert entry["where"] == [where]
+        assert entry["actors"]
+        assert where in {gap.where for gap in check(watched.world.context).configuration if gap.foreign}
+    finally:
+        close(watched)
+    for _ in range(3):
+        last = watched.look()
+    assert last.quiet
+
+
+def test_a_bureaus_own_client_is_not_told(unguarded: WatchedRealm) -> None:
+    """A client of a bureau's own, with a claim of its own, is legitimate."""
+    watched = unguarded
+    told = len(watched.bodies("configuration_changed", "cause_found", "administrator_found"))
+    mapper = {
+        "name": "department",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-usermodel-attribute-mapper",
+        "config": {"claim.name": "department", "user.attribute": "department"},
+    }
+    body = {"clientId": "hall", "serviceAccountsEnabled": True, "protocolMappers": [mapper]}
+    watched.admin.send("POST", "/clients", body)
+    for _ in range(3):
+        last = watched.look()
+    assert last.quiet
+    assert len(watched.bodies("configuration_changed", "cause_found", "administrator_found")) == told
+    assert check(watched.world.context).clean
+
+
+def test_administrators_are_named(unguarded: WatchedRealm) -> None:
+    """A foreign user by a group, and a service account by a composite, come to administer the realm: the
+    watcher names each once, and ``check`` both."""
+    watched = unguarded
+    told = len(watched.bodies("administrator_found"))
+    management = watched.client("realm-management")
+    powers = {
+        name: watched.admin.get(f"/clients/{management}/roles/{name}")
+        for name in ("realm-admin", "manage-clients")
+    }
+    watched.admin.send("POST", "/users", {"username": "boss", "enabled": True})
+    watched.admin.send("POST", "/groups", {"name": "领导层"})
+    group = watched.admin.get("/group-by-path/领导层")["id"]
+    watched.admin.send("PUT", f"/users/{watched.named('boss')}/groups/{group}")
+    watched.look()
+    watched.admin.send("POST", f"/groups/{group}/role-mappings/clients/{management}", [powers["realm-admin"]])
+    watched.admin.send("POST", "/clients", {"clientId": "robot", "serviceAccountsEnabled": True})
+    robot = watched.admin.get(f"/clients/{watched.client('robot')}/service-account-user")["id"]
+    watched.admin.send("POST", "/roles", {"name": "robots"})
+    outer = watched.role("robots")
+    watched.admin.send("POST", f"/roles-by-id/{outer['id']}/composites", [powers["manage-clients"]])
+    watched.admin.map_role(robot, "robots")
+    try:
+        for _ in range(3):
+            watched.look()
+        holders = [
+            item for entry in watched.bodies("administrator_found")[told:] for item in entry["holders"]
+        ]
+        assert sorted((item["username"], item["kind"], *item["roles"]) for item in holders) == [
+            ("boss", "foreign_user", "realm-management/realm-admin"),
+            ("service-account-robot", "service_account", "realm-management/manage-clients"),
+        ]
+        found = check(watched.world.context).findings
+        named = {item.subject for item in found if item.kind is FindingKind.ADMINISTRATOR}
+        assert named == {"boss", "service-account-robot"}
+    finally:
+        watched.admin.send("DELETE", f"/groups/{group}")
+        watched.admin.send("DELETE", f"/clients/{watched.client('robot')}")
+        watched.admin.send("DELETE", f"/users/{watched.named('boss')}")
+    for _ in range(3):
+        last = watched.look()
+    assert last.quiet
+
+
+GRANTS: Final = 2000
 CLIENTS: Final = 4
 
 
@@ -389,6 +584,21 @@ def test_many_grants_by_four_clients(unguarded: WatchedRealm) -> None:
     assert undone == Counter((names[user], role["name"]) for user, role in grants)
     report = read_exposure(world.context)
     assert report.open == 0
+
+
+def test_a_veto_is_in_the_ledger(guarded: WatchedRealm) -> None:
+    """The guard refuses, its event is read, and the ledger has whom, by whom and why."""
+    watched = guarded
+    told = len(watched.bodies("guard_veto"))
+    with pytest.raises(RealmRefusedError, match=r"answered 40[39]"):
+        group_join(watched)
+    assert watched.look().changes == 0
+    (entry,) = watched.bodies("guard_veto")[told:]
+    assert entry["user"] == watched.ids[WHO]
+    assert entry["actor"]
+    assert "系统管理员" in entry["reason"]
+    assert "不相容" in entry["reason"]
+    watched.assert_right()
 
 
 def test_the_ledger_holds(unguarded: WatchedRealm, guarded: WatchedRealm) -> None:

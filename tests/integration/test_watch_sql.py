@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.keycloak import QUICK_START, ServerDatabase, start_keycloak, stop_keycloak
 from deploy.local.postgres import LocalPostgres
+from deploy.local.server_database import create_server_database
 from sqlalchemy import Engine, create_engine, text
 
 from fixtures.real_world import choices_of
@@ -34,14 +34,10 @@ LEFT = text("select count(*) from user_role_mapping where user_id = :a and role_
 @pytest.fixture
 def database(postgres: LocalPostgres) -> Iterator[tuple[ServerDatabase, Engine]]:
     """A database for a Keycloak, as the server opens it and as its administrator does."""
-    name, password = f"keycloak{os.environ.get('PYTEST_XDIST_WORKER', '')}", secrets.token_hex(12)
-    assert postgres.tcp_port is not None
-    engine = create_engine(postgres.create_database(name))
-    with engine.begin() as connection:
-        connection.execute(text(f"create role {name} login password '{password}'"))
-        connection.execute(text(f"grant all on schema public to {name}"))
-    url = f"jdbc:postgresql://127.0.0.1:{postgres.tcp_port}/{name}"
-    yield ServerDatabase(url=url, user=name, password=password), engine
+    name = f"keycloak{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+    made = create_server_database(postgres, name)
+    engine = create_engine(postgres.url(name))
+    yield made, engine
     engine.dispose()
     postgres.drop_database(name)
 
@@ -59,7 +55,7 @@ def watched(
         tmp_path / "keycloak",
         heap="512m",
         java_options=QUICK_START,
-        guard=guard_options(key, tmp_path),
+        guard=guard_options(key, tmp_path, metrics=False),  # as Keycloak comes
         database=database[0],
     )
     try:

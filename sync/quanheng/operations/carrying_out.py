@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+
+from sqlalchemy import Connection
 
 from quanheng.engine.apply import Outcome, Progress, apply_plan
 from quanheng.engine.desired import CARD_PROVIDER
 from quanheng.engine.effects import InEffect, is_group_change
 from quanheng.engine.plan import Plan
+from quanheng.engine.sessions import MOST, among, end_sessions, members_of
+from quanheng.engine.source_posts import BOOTSTRAP
 from quanheng.engine.steps import ENDS_SESSIONS, Result
 from quanheng.errors import QuanhengError
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.logs import get_logger
 from quanheng.model.change import Change, ChangeKind, Json
+from quanheng.model.person import Proposal, ProposalState
 from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
 from quanheng.operations.context import Context
 from quanheng.operations.guarding import publish_rules
 from quanheng.operations.noting import note
 from quanheng.operations.refresh import distrust_mirror, sweep
+from quanheng.operations.standing import WITHDRAWN
 from quanheng.store.holder import this_process
 from quanheng.store.lease import Lease
-from quanheng.store.mirror import replace_groups
+from quanheng.store.mirror import find_in_mirror, replace_groups
 from quanheng.store.plans import PlanState, read_journal, read_plan, read_unfinished, set_plan_state
 from quanheng.store.recorder import StoreRecorder
 from quanheng.store.registry import commit_delta
 from quanheng.store.rotation import require_index_key
 from quanheng.store.watching import ToJudge, clear_to_judge
 
+_ENDS_SESSIONS = ENDS_SESSIONS | {ChangeKind.LINK}
+_WEAKENS = {ChangeKind.GROUP_ROLE_REMOVE, ChangeKind.GROUP_MOVE}
+"""Of what an interrupted run did it is not known whether it took anything from anybody."""
 _PATHS_CHANGE = {ChangeKind.GROUP_UPDATE, ChangeKind.GROUP_MOVE}
 
 log = get_logger(__name__)
@@ -55,16 +64,21 @@ def recover(context: Context, lease: Lease) -> int:
             return 0
         plan = read_plan(connection, digest, context.keyring).plan
         done = read_journal(connection, digest)
-    observed = sweep(context)
+    observed = sweep(context, lease)
     effects = InEffect(observed, plan.changes)
     found = [
         Result(step=number, change=change, user=_user(effects, change), group=_group(effects, change))
         for number, change in enumerate(plan.changes)
         if number not in done and effects(change)
     ]
-    for user in {item.user.id for item in found if item.user and item.change.kind in ENDS_SESSIONS}:
+    # The run may have died between the two calls.
+    for user in {item.user.id for item in found if item.user and item.change.kind in _ENDS_SESSIONS}:
         with suppress(RealmRefusedError):  # gone since
-            context.realm.logout(user)  # the run may have died between the two calls
+            context.realm.logout(user)
+    weakened = {item.group.id for item in found if item.group and item.change.kind in _WEAKENS}
+    if weakened:
+        members = members_of(observed.groups, weakened)
+        end_sessions(context.realm, among(observed.users)(members, MOST))
     recorder = StoreRecorder(context.database, context.keyring, lease)
     for at in range(0, len(found), 500):
         recorder.record(plan, found[at : at + 500], how="found")
@@ -94,17 +108,20 @@ def carry_out(
     """Carry out a plan that may be. ``repairs``: whom it was made for, when it is not about everybody.
 
     A repair that changes nothing of what is known of people leaves the registry's revision alone, so that a
-    plan that waits for a second person goes on waiting.
+    plan that waits for a second person goes on waiting. A sync leaves for the watcher what it took in: it
+    compares neither roles in roles nor settings, and tells nobody of a new administrator.
     """
     if not plan.changes and plan.delta.empty:
-        with context.database.transaction() as connection:
-            lease.assert_held(connection)
-            clear_to_judge(connection, repairs)
+        if repairs is not None:
+            with context.database.transaction() as connection:
+                lease.assert_held(connection)
+                clear_to_judge(connection, repairs)
         return Outcome(done={}, refused=())
     with context.database.transaction() as connection:
         lease.assert_held(connection)
         if repairs is None or not plan.delta.empty:
             commit_delta(connection, plan.delta, context.keyring, context.clock())
+            _note_withdrawn(context, connection, plan.delta.proposals)
         set_plan_state(connection, plan.digest, PlanState.APPLYING, context.clock())
         note(
             context,
@@ -128,13 +145,15 @@ def carry_out(
         batch_size=settings.batch_size,
         progress=progress,
         after_structure=lambda groups: publish_or_log(context, replace(observed, groups=groups)),
+        find_holders=find_in_mirror(context.database),
     )
     groups = context.realm.read_groups() if _PATHS_CHANGE & set(outcome.done) else None
     with context.database.transaction() as connection:
         lease.assert_held(connection)
         if groups is not None:
             replace_groups(connection, groups)  # a new name changes the paths of all below it
-        clear_to_judge(connection, repairs)
+        if repairs is not None:
+            clear_to_judge(connection, repairs)
         set_plan_state(connection, plan.digest, PlanState.APPLIED, context.clock())
         note(
             context,
@@ -143,6 +162,20 @@ def carry_out(
             {"digest": plan.digest, "done": dict(outcome.done), "refused": len(outcome.refused)},
         )
     return outcome
+
+
+def _note_withdrawn(context: Context, connection: Connection, proposals: Iterable[Proposal]) -> None:
+    """Write down which approvals no longer stand, so that none is put back with its old signature."""
+    for item in proposals:
+        if item.state is ProposalState.WITHDRAWN and (item.decided_by or item.proposer == BOOTSTRAP):
+            body: dict[str, Json] = {
+                "key": item.key,
+                "kind": item.kind,
+                "subject": item.subject,
+                "area": item.area,
+                "post": item.post,
+            }
+            note(context, connection, WITHDRAWN, body)
 
 
 def publish_or_log(context: Context, observed: ObservedRealm) -> bool:

@@ -8,14 +8,16 @@ from quanheng.clock import day_in_china
 from quanheng.engine.adopt import adopt_accounts
 from quanheng.keycloak.compare import Difference as ConfigurationGap
 from quanheng.model.change import Change
-from quanheng.model.finding import Finding
+from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.realm import ObservedRealm
+from quanheng.operations.administering import administrators_of
 from quanheng.operations.context import Context
 from quanheng.operations.organisations import read_recoded
 from quanheng.operations.planning import compare
 from quanheng.operations.realm import read_drift
 from quanheng.operations.refresh import read_live
 from quanheng.operations.trust import read_trusted
+from quanheng.policy.administration import Administrator, describe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,23 @@ def check_observed(context: Context, observed: ObservedRealm) -> CheckReport:
     recoded = read_recoded(context)
     adopted = adopt_accounts(registry, observed, today=today)
     desired, difference = compare(context, adopted.registry, observed, recoded)
+    people = {account.keycloak_id for account in adopted.registry.accounts.values()}
+    administrators = administrators_of(context, observed).find(observed.users.values(), people)
     return CheckReport(
         differences=difference.changes,
-        findings=(*trusted.findings, *adopted.findings, *desired.findings, *difference.findings),
+        findings=(
+            *trusted.findings,
+            *adopted.findings,
+            *desired.findings,
+            *difference.findings,
+            *map(_finding_of, administrators),
+        ),
         users=len(observed.users),
         groups=len(observed.groups),
+    )
+
+
+def _finding_of(found: Administrator) -> Finding:
+    return Finding(
+        kind=FindingKind.ADMINISTRATOR, subject=str(found.username), detail=describe(found), violation=True
     )

@@ -206,8 +206,8 @@ def _sync(context: Context) -> str:
 def _sweep(context: Context) -> str:
     cleared = clear_caches(context)  # what was written past Keycloak shows only then
     # Under the lease: what a sync writes meanwhile would be missing in the new mirror.
-    with hold_lease(context):
-        observed = sweep(context)
+    with hold_lease(context) as lease:
+        observed = sweep(context, lease)
     found = check_observed(context, observed)
     judged = find_conflicts(context, observed)
     for finding in judged.findings():

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from quanheng.clock import day_in_china
 from quanheng.engine.desired import CARD_PROVIDER
-from quanheng.engine.trees import KEY
+from quanheng.engine.matching import qualification_groups
 from quanheng.engine.waivers import waivers_in_force
 from quanheng.identity.rules_key import read_rules_key, thumbprint
 from quanheng.keycloak.guard import GuardStatus
 from quanheng.keycloak.sealing import digest_of_rules, seal
 from quanheng.model.change import Json
-from quanheng.model.ids import KeycloakId, QualificationId
+from quanheng.model.ids import KeycloakId
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note_if_begun
-from quanheng.operations.trust import read_trusted
-from quanheng.policy.contents import Pack
+from quanheng.operations.waivers import read_waived
 from quanheng.store.meta import read_text, write_text
 
 _ISSUED: Final = "rules_issued"
-"""Entry of ``meta``: the last issue of the rules that the guard took."""
+"""Entry of ``meta``: the last issue of the rules, as :class:`Issue`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """An issue of the rules."""
+    """The last issue of the rules."""
 
     sequence: int = 0
     digest: str = ""
-    """Of what they say: :func:`digest_of_rules`."""
+    """Of what the guard took last: :func:`digest_of_rules`; empty while it never took any."""
     key: str = ""
-    """Thumbprint of the key that signed them."""
+    """Thumbprint of the key that signed them; empty while it is not known whether it took this number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +48,12 @@ class Published:
     waivers: int
 
 
-def publish_rules(context: Context, observed: ObservedRealm, *, force: bool = False) -> Published | None:
+def publish_rules(context: Context, observed: ObservedRealm) -> Published | None:
     """Give the guard the rules of the packs when they, or what they refer to, changed, or it lacks them.
 
     ``observed`` needs its roles and groups alone. Returns None when the guard has them already, and when
-    this server has no guard (``doctor`` says so). ``force`` publishes in any case. Whoever calls from a sync
-    goes on with what takes power away when this raises, and gives none.
+    this server has no guard (``doctor`` says so). Whoever calls from a sync goes on with what takes power
+    away when this raises, and gives none.
 
     Raises :class:`UnsealableRulesError` when the realm lacks a role of the packs,
     :class:`ConfigurationError` when there is no key, and :class:`RealmRefusedError` (409) when the guard
@@ -65,9 +63,9 @@ def publish_rules(context: Context, observed: ObservedRealm, *, force: bool = Fa
     if status is None:
         return None
     now = context.clock()
-    keyring = context.keyring
+    _ = context.keyring  # opened before the transaction: it may need one of its own
     with context.database.reading() as connection:
-        registry = read_trusted(connection, keyring).registry
+        registry = read_waived(connection, context)
     last = read_issue(context)
     key = read_rules_key(context.settings.keys_directory)
     waivers = waivers_in_force(registry, today=day_in_china(now))
@@ -81,15 +79,16 @@ def publish_rules(context: Context, observed: ObservedRealm, *, force: bool = Fa
         now=now,
         waivers=waivers,
         writers=[KeycloakId(user) for user in context.realm.own_actors],
-        qualifications=qualification_groups(context.pack, observed),
+        qualifications=qualification_groups(context.pack, observed.groups),
         card=CARD_PROVIDER,
         key=key,
     )
     issue = Issue(sequence=sealed.sequence, digest=digest_of_rules(sealed), key=thumbprint(key.public_key()))
-    if not force and _has(status, last, issue):
+    if _has(status, last, issue):
         return None
-    # Remembered first: should the answer be lost, the number is not used for anything else.
-    _remember(context, Issue(sequence=issue.sequence))
+    # Remembered first: should the answer be lost, the number is not used for anything else. That the guard
+    # had our rules before stays known: should it be gone the next time, somebody has taken it out.
+    _remember(context, replace(last, sequence=issue.sequence, key=""))
     context.guard.publish(sealed)
     _remember(context, issue)
     published = Published(
@@ -106,29 +105,10 @@ def publish_rules(context: Context, observed: ObservedRealm, *, force: bool = Fa
 
 
 def read_issue(context: Context) -> Issue:
-    """The last issue of the rules that the guard took; of number 0 when there is none."""
+    """The last issue of the rules; of number 0 when there is none."""
     with context.database.reading() as connection:
         text = read_text(connection, _ISSUED)
     return Issue() if text is None else Issue(**json.loads(text))
-
-
-def qualification_groups(pack: Pack, observed: ObservedRealm) -> Mapping[QualificationId, KeycloakId]:
-    """The group of each qualification that has one: with our key below our root, preferably at its place.
-
-    The same choice as the comparison makes (:func:`quanheng.engine.diff_groups.match_groups`).
-    """
-    root = pack.organisations.qualification_root
-    found: dict[QualificationId, KeycloakId] = {}
-    ours = [group for group in observed.groups.values() if group.path[0] == root]
-    for item in pack.qualifications.qualifications:
-        path = (root, item.label)
-        keyed = [group for group in ours if group.attributes.get(KEY, ())[:1] == (f"qual:{item.id}",)]
-        keyed.sort(key=lambda group: (len(group.path), group.path))
-        placed = [group for group in ours if group.path == path]
-        candidates = [*(group for group in keyed if group in placed), *keyed, *placed]
-        if candidates:
-            found[QualificationId(item.id)] = candidates[0].id
-    return found
 
 
 def _has(status: GuardStatus, last: Issue, issue: Issue) -> bool:

@@ -19,7 +19,7 @@ from quanheng.model.registry import Registry
 from quanheng.operations.context import Context
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.readings import Readings, read_sources
-from quanheng.operations.trust import read_trusted, sign_approvals
+from quanheng.operations.trust import read_trusted, sign_proposals
 from quanheng.policy.units import in_scope
 from quanheng.store.plans import read_left_over
 
@@ -57,7 +57,7 @@ def make_plan(context: Context, observed: ObservedRealm) -> Planned:
     known = registry.proposals
     proposals = {item.key: item for item in (*delta.proposals, *desired.proposals)}
     new = [item for key, item in proposals.items() if known.get(key) != item]
-    delta = replace(delta, proposals=sign_approvals(keyring, new))
+    delta = replace(delta, proposals=sign_proposals(keyring, new))
     changes = order_changes(difference.changes)
     plan = Plan(
         digest=digest_of(

@@ -16,21 +16,17 @@ from quanheng.model.registry import Registry
 from quanheng.model.staff import Mode, Reading
 from quanheng.operations.carrying_out import carry_out, hold_lease, publish_or_log, recover
 from quanheng.operations.context import Context
+from quanheng.operations.limits_exceeded import describe_excess
+from quanheng.operations.noting import note_forgeries
 from quanheng.operations.planning import Planned, make_plan
 from quanheng.operations.refresh import refresh_mirror, sweep
+from quanheng.operations.trust import sign_proposals
 from quanheng.operations.waivers import note_ended_waivers
 from quanheng.store.lease import Lease
 from quanheng.store.meta import read_number
-from quanheng.store.plans import (
-    PlanState,
-    read_approval,
-    read_plan,
-    save_plan,
-)
+from quanheng.store.plans import PlanState, read_approval, read_plan, save_plan
 from quanheng.store.quarantine import replace as replace_quarantine
 from quanheng.store.registry import put_proposals
-
-__all__ = ["Synchronised", "apply_digest", "hold_lease", "plan_only", "recover", "synchronise"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +45,7 @@ def plan_only(context: Context) -> Planned:
     """Make a plan and keep it for ``apply --digest``; proposals and quarantine are kept too."""
     with hold_lease(context) as lease:
         recover(context, lease)
-        planned = make_plan(context, refresh_mirror(context))
+        planned = make_plan(context, refresh_mirror(context, lease))
         _keep(context, lease, planned)
         return planned
 
@@ -63,7 +59,7 @@ def synchronise(context: Context, progress: Progress | None = None, *, live: boo
     """
     with hold_lease(context) as lease:
         recovered = recover(context, lease)
-        observed = sweep(context) if live else refresh_mirror(context)
+        observed = sweep(context, lease) if live else refresh_mirror(context, lease)
         planned = make_plan(context, observed)
         _keep(context, lease, planned)
         if planned.plan.excess:
@@ -106,7 +102,7 @@ def apply_digest(context: Context, digest: str, progress: Progress | None = None
                 f"plan {plan.digest[:12]} is not safe: {'; '.join(map(str, plan.excess))}",
                 remedy=f"have a second person 'quanheng approve {plan.digest[:12]}'",
             )
-        observed = refresh_mirror(context)
+        observed = refresh_mirror(context, lease)
         planned = make_plan(context, observed)
         again = planned.plan
         if plan.excess and not _is_approved(planned.registry, plan):
@@ -142,9 +138,11 @@ def _keep(context: Context, lease: Lease, planned: Planned) -> None:
         approved = made is not None and not _expired(context, made)
         if not approved and (plan.changes or not plan.delta.empty):
             save_plan(connection, plan, context.keyring)
-        opened += _unsafe_proposals(planned.registry, plan, anew=made is not None and not approved)
+        anew = made is not None and not approved
+        opened += sign_proposals(context.keyring, _unsafe_proposals(planned.registry, plan, anew=anew))
         put_proposals(connection, opened, now)
         note_ended_waivers(context, connection)
+        note_forgeries(context, connection, plan.findings)
 
 
 def _quarantine(connection: Connection, context: Context, reading: Reading, now: datetime) -> None:
@@ -182,7 +180,7 @@ def _unsafe_proposals(registry: Registry, plan: Plan, *, anew: bool) -> list[Pro
     ]
     known = registry.proposals.get(key)
     if plan.excess and (known is None or anew or known.state is ProposalState.WITHDRAWN):
-        counts = "；".join(str(item) for item in plan.excess)
+        counts = "；".join(map(describe_excess, plan.excess))
         changed.append(
             Proposal(
                 key=key,

@@ -14,7 +14,6 @@ from quanheng.clock import day_in_china
 from quanheng.model.ids import OrgCode, PersonId, RoleName, Username
 from quanheng.model.person import Proposal, ProposalState, Waiver
 from quanheng.model.registry import Registry
-from quanheng.operations.answering.assessing import roles_of, vetoing
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.trust import read_trusted_part
@@ -58,7 +57,7 @@ def read_waivers(context: Context) -> tuple[WaiverLine, ...]:
     """Every waiver that was ever asked for, with its state today; the last to end comes first."""
     _ = context.keyring  # opened before the transaction: it may need one of its own
     with context.database.reading() as connection:
-        registry = _read_registry(connection, context)
+        registry = read_waived(connection, context)
     return tuple(waiver_lines(context, registry))
 
 
@@ -95,7 +94,7 @@ def note_ended_waivers(context: Context, connection: Connection) -> int:
     told = {str(json.loads(body)["key"]) for body in connection.execute(query).scalars()}
     ended = [
         line
-        for line in waiver_lines(context, _read_registry(connection, context))
+        for line in waiver_lines(context, read_waived(connection, context))
         if line.state is WaiverState.ENDED and line.waiver.key not in told
     ]
     for line in ended:
@@ -117,9 +116,9 @@ def concerns_administrators(pack: Pack, rules: CompiledRules, rule_id: str) -> b
     """Whether a rule is about posts of administrators: the level above decides on its waivers."""
     roles = {RoleName(post.role) for post in pack.posts.posts if post.kind == "administrator"}
     named: frozenset[RoleName] = frozenset()
-    for rule in vetoing(rules):
+    for rule in rules.vetoing:
         if rule.source == rule_id:
-            named |= roles_of(rule)
+            named |= rule.roles
     return not roles.isdisjoint(named)
 
 
@@ -128,7 +127,8 @@ def vetoed(pack: Pack) -> tuple[Exclusion | Maximum, ...]:
     return (*pack.rules.exclusions, *pack.rules.maxima)
 
 
-def _read_registry(connection: Connection, context: Context) -> Registry:
+def read_waived(connection: Connection, context: Context) -> Registry:
+    """What is known, and trusted, of everybody for whom a waiver was ever asked."""
     persons = connection.execute(select(tables.waiver.c.person_id).distinct()).scalars()
     return read_trusted_part(connection, context.keyring, (), [PersonId(item) for item in persons]).registry
 

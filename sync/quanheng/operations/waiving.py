@@ -22,8 +22,9 @@ from quanheng.model.person import HoldKind, PersonRecord, Proposal, ProposalKind
 from quanheng.operations.answering.looking import Subject, read_subject
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
+from quanheng.operations.logged_in import account_of
 from quanheng.operations.noting import note
-from quanheng.operations.trust import read_trusted_part
+from quanheng.operations.trust import read_trusted_part, sign_proposals
 from quanheng.operations.waivers import vetoed
 from quanheng.policy.contents import Pack
 from quanheng.policy.rules import covers
@@ -95,12 +96,11 @@ def ask_waiver(context: Context, asked: Asked, person: AuthenticatedPerson) -> P
 
     Raises :class:`RefusedError` when the account is not an enabled one of this registry.
     """
-    user = context.realm.find_user(person.username)
-    if user is None or not user.enabled or str(user.id) != person.subject:
-        raise RefusedError(f"{person.username} is not an enabled account", remedy="log in again")
-    proposal = replace(asked.proposal, proposer=f"realm:{person.username}")
+    user = account_of(context, person)
+    made = replace(asked.proposal, proposer=f"realm:{person.username}")
+    # The keyring is opened before the transaction: it may need one of its own.
+    (proposal,) = sign_proposals(context.keyring, [made])
     waiver, now = asked.waiver, context.clock()
-    _ = context.keyring  # opened before the transaction: it may need one of its own
     with hold_lease(context) as lease, context.database.transaction() as connection:
         lease.assert_held(connection)
         registry = read_trusted_part(connection, context.keyring, [user.id], [waiver.person]).registry

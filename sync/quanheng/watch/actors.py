@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import AdminEvent, RealmUser
+
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+"""Sorts after every event."""
 
 
 class MoveKind(StrEnum):
@@ -47,9 +51,11 @@ def find_moves(
     *,
     default_role: RoleName,
 ) -> tuple[Move, ...]:
-    """Every change of memberships, and every gain of direct roles, of the users in ``after``.
+    """Every change of memberships, and every gain of direct roles, of the users in ``after``, in the order in
+    which they were done; what no event dates comes last.
 
-    When several did the same, the last one counts: what stands is theirs.
+    When several did the same, the last one counts: what stands is theirs. In one instant leaving comes before
+    joining: who takes a post away and gives another that does not go with it has done so in that order.
     """
     latest: dict[tuple[str, str, str], AdminEvent] = {}
     for event in sorted(events, key=lambda item: item.at):
@@ -57,7 +63,8 @@ def find_moves(
     moves: list[Move] = []
     for user, have in after.items():
         had = before.get(user)
-        made = latest.get(("CREATE", "USER", f"users/{user}"))
+        # Who made a user gave it what it began with, and nothing that it got afterwards.
+        made = latest.get(("CREATE", "USER", f"users/{user}")) if had is None else None
         groups = had.groups if had is not None else frozenset[KeycloakId]()
         for group in sorted(have.groups - groups):
             joined = latest.get(("CREATE", "GROUP_MEMBERSHIP", f"users/{user}/groups/{group}")) or made
@@ -69,7 +76,25 @@ def find_moves(
         if gained:
             mapped = _last(latest, user) or made
             moves.append(_move(MoveKind.ROLES_ADDED, user, mapped, roles=gained))
-    return tuple(moves)
+    return tuple(sorted(moves, key=lambda move: (move.at or _LAST, move.kind is not MoveKind.LEFT)))
+
+
+def are_overtaken(events: Iterable[AdminEvent], moves: Iterable[Move]) -> bool:
+    """Whether more was done after these events were read: a move has none among them, or one whose effect
+    a later one took back."""
+    ends: dict[tuple[str, str], datetime] = {}
+    for event in events:
+        key = (event.operation, event.resource_path)
+        ends[key] = max(ends.get(key, event.at), event.at)
+    for move in moves:
+        if move.at is None:
+            return True
+        if move.kind is not MoveKind.ROLES_ADDED:
+            back = "DELETE" if move.kind is MoveKind.JOINED else "CREATE"
+            undone = ends.get((back, f"users/{move.user}/groups/{move.group}"))
+            if undone is not None and undone > move.at:
+                return True
+    return False
 
 
 def _kind(event: AdminEvent) -> str:

@@ -6,6 +6,7 @@ plan undoes it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -14,9 +15,9 @@ from typing import TypeVar
 from quanheng.engine.desired import DesiredPeople, DesiredUser, build_people
 from quanheng.engine.trees import Trees
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, RoleName
-from quanheng.model.person import BasisKind, GrantedBasis, Withholding
+from quanheng.model.person import BasisKind, Claim, GrantedBasis, Hold, Withholding
 from quanheng.model.realm import RealmUser
-from quanheng.model.registry import Registry, Seat
+from quanheng.model.registry import ClaimKey, Registry, Seat
 from quanheng.policy.effective import held_through_post
 from quanheng.policy.judge import may_grant
 from quanheng.policy.pack import Pack
@@ -75,8 +76,18 @@ class Adopter:
     _trees: Trees = field(init=False)
     _found: list[Stood] = field(default_factory=list)
 
+    _claims: dict[PersonId, dict[ClaimKey, Claim]] = field(init=False)
+    _holds: dict[PersonId, list[Hold]] = field(init=False)
+
     def __post_init__(self) -> None:
         self._trees = Trees(self.pack, self.units)
+        # By person: each move looks at one, and there may be hundreds.
+        self._claims = defaultdict(dict)
+        for key, claim in self.registry.claims.items():
+            self._claims[claim.person][key] = claim
+        self._holds = defaultdict(list)
+        for hold in self.registry.holds:
+            self._holds[hold.person].append(hold)
 
     def adopt(self, moves: Iterable[Move]) -> Adoption:
         """What of these stands."""
@@ -105,14 +116,14 @@ class Adopter:
         )
 
     def _joined(self, move: Move, seat: Seat, people: Mapping[KeycloakId, PersonId]) -> None:
-        if self._holds(self.registry, seat):
+        if self._has(self.registry, seat):
             self._told(move, seat, "as_desired")  # it is theirs already; somebody put it back
             return
         if why := self._not_entitled(move, seat, people):
             self._told(move, seat, "", why)
             return
         freed = replace(self.registry, withholdings=_without(self.registry.withholdings, seat))
-        if freed.withholdings != self.registry.withholdings and self._holds(freed, seat):
+        if freed.withholdings != self.registry.withholdings and self._has(freed, seat):
             self._keep(move, seat, "withholding_ended", freed)
             return
         person, post, area = seat
@@ -134,7 +145,7 @@ class Adopter:
             self._told(move, seat, "", self._obstacle(granted, seat))
 
     def _left(self, move: Move, seat: Seat, people: Mapping[KeycloakId, PersonId]) -> None:
-        if not self._holds(self.registry, seat):
+        if not self._has(self.registry, seat):
             self._told(move, seat, "as_desired")  # it was not theirs
             return
         if why := self._not_entitled(move, seat, people):
@@ -146,7 +157,7 @@ class Adopter:
         ended = self.registry
         if console:
             ended = replace(ended, bases=_without(ended.bases, seat))
-            if not self._holds(ended, seat):
+            if not self._has(ended, seat):
                 self._keep(move, seat, "basis_ended", ended)
                 return
         person, post, area = seat
@@ -192,13 +203,18 @@ class Adopter:
         ]
 
     def _people(self, registry: Registry, person: PersonId) -> DesiredPeople:
-        alone = replace(registry, persons={person: registry.persons[person]})
-        return build_people(alone, self.units, self.pack, self.rules, self._trees, today=self.today)
+        # Narrowed before: claims and holds of hundreds would be gone through for each move.
+        alone = replace(
+            registry, claims=self._claims.get(person, {}), holds=tuple(self._holds.get(person, ()))
+        )
+        return build_people(
+            alone.of(person), self.units, self.pack, self.rules, self._trees, today=self.today
+        )
 
     def _user(self, registry: Registry, person: PersonId) -> DesiredUser:
         return self._people(registry, person).users[person]
 
-    def _holds(self, registry: Registry, seat: Seat) -> bool:
+    def _has(self, registry: Registry, seat: Seat) -> bool:
         person, post, area = seat
         return any((item.post, item.area) == (post, area) for item in self._user(registry, person).bases)
 

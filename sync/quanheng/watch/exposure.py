@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +24,7 @@ class Exposure:
     user: KeycloakId
     kind: MoveKind
     subject: str
-    """Id of the group; empty for roles."""
+    """Id of the group, or :func:`mark_of` the role."""
     granted_at: datetime
     revoked_at: datetime | None = None
     """None while it is held."""
@@ -38,17 +41,22 @@ class ExposureReport:
     longest_seconds: float | None
 
 
-def exposure_of(move: Move) -> Exposure | None:
-    """The exposure that begins with a move nobody was entitled to; None when no event dates it."""
+def exposures_of(move: Move) -> tuple[Exposure, ...]:
+    """What a move nobody was entitled to begins, one for each thing given; none when no event dates it."""
     if move.at is None or move.kind is MoveKind.LEFT:
-        return None
-    return Exposure(
-        event=move.event,
-        user=move.user,
-        kind=move.kind,
-        subject=str(move.group or ""),
-        granted_at=move.at,
+        return ()
+    given = (
+        [str(move.group)] if move.kind is MoveKind.JOINED else [mark_of(role) for role in sorted(move.roles)]
     )
+    return tuple(
+        Exposure(event=move.event, user=move.user, kind=move.kind, subject=subject, granted_at=move.at)
+        for subject in given
+    )
+
+
+def mark_of(role: RoleName) -> str:
+    """Stands for a role, whose name may be of any length."""
+    return hashlib.sha256(role.encode()).hexdigest()[:32]
 
 
 def close_exposures(
@@ -64,10 +72,18 @@ def close_exposures(
     group) is over by the last event.
     """
     known = sorted(events, key=lambda event: (event.at, event.id))
-    taken = [event for event in known if event.operation == "DELETE"]
+    taken = defaultdict[str, list[datetime]](list)
+    for event in known:
+        if event.operation == "DELETE":
+            taken[_subject(event.resource_path)].append(event.at)
     closed = []
     for item in held:
-        end = next((event.at for event in taken if event.at >= item.granted_at and _ends(event, item)), None)
+        ends = [
+            times[place]
+            for path in _ends(item)
+            if (place := bisect_left(times := taken.get(path, []), item.granted_at)) < len(times)
+        ]
+        end = min(ends, default=None)
         if end is None and known and not _is_held(item, users.get(item.user), default_role):
             end = max(known[-1].at, item.granted_at)
         if end is not None:
@@ -91,12 +107,17 @@ def report_exposure(exposures: Sequence[Exposure]) -> ExposureReport:
     )
 
 
-def _ends(event: AdminEvent, item: Exposure) -> bool:
-    if event.resource_path == f"users/{item.user}":
-        return True  # the user is gone
-    if item.kind is MoveKind.JOINED:
-        return event.resource_path == f"users/{item.user}/groups/{item.subject}"
-    return event.resource_path.startswith(f"users/{item.user}/role-mappings/")
+def _subject(path: str) -> str:
+    """What a deletion is about: of roles, an event does not say which."""
+    before, mappings, _ = path.partition("/role-mappings/")
+    return before + mappings
+
+
+def _ends(item: Exposure) -> tuple[str, str]:
+    """Whose deletion ends an exposure: the user's, or that of what was given."""
+    user = f"users/{item.user}"
+    given = f"groups/{item.subject}" if item.kind is MoveKind.JOINED else "role-mappings/"
+    return user, f"{user}/{given}"
 
 
 def _is_held(item: Exposure, user: RealmUser | None, default_role: RoleName) -> bool:

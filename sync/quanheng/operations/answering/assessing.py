@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from quanheng.model.ids import KeycloakId, OrgCode, PostId, RoleName
+from quanheng.model.ids import PostId, RoleName, join
 from quanheng.model.person import BasisKind, HoldKind
 from quanheng.model.staff import OrgUnit
-from quanheng.operations.answering.looking import Subject, holders_of
+from quanheng.operations.answering.looking import Subject
 from quanheng.operations.context import Context
+from quanheng.operations.judging import Counts, holders_of
 from quanheng.policy.effective import held_through_post
-from quanheng.policy.judge import judge_gain
-from quanheng.policy.rules import CompiledRules, ExclusionRule, Held, MaximumRule
+from quanheng.policy.judge import Others, judge_gain
+from quanheng.policy.rules import Held
 from quanheng.policy.schema import Post
 
 
@@ -81,17 +81,10 @@ class Assessor:
     subject: Subject
 
     @cached_property
-    def _held(self) -> Mapping[KeycloakId, tuple[Held, ...]]:
-        return holders_of(self.context, self.subject.observed)
-
-    def _others(self, rule: MaximumRule, area: OrgCode) -> int:
-        """How many other people have a role of a rule in an area."""
+    def _others(self) -> Others:
         user = self.subject.user
-        return sum(
-            any(item.role in rule.roles and item.area == area for item in items)
-            for holder, items in self._held.items()
-            if user is None or holder != user.id
-        )
+        counts = Counts(holders_of(self.context, self.subject.observed))
+        return counts.others(user.id if user is not None else None)
 
     def assess(self, post_id: PostId, area: OrgUnit | None) -> Assessment:
         """What stands in the way of a post of the pack in an area (None: the person has none)."""
@@ -157,7 +150,7 @@ class Assessor:
 
     def _judged(self, post: Post, area: OrgUnit) -> list[Obstacle]:
         subject, rules = self.subject, self.context.rules
-        place = "/" + "/".join(subject.trees.post_path(area, post))
+        place = join(subject.trees.post_path(area, post))
         found = judge_gain(
             rules,
             (*subject.held, *subject.pending),
@@ -168,7 +161,7 @@ class Assessor:
             user=subject.user.id if subject.user is not None else None,
             others=self._others,
         )
-        known = {rule.id: rule for rule in vetoing(rules)}
+        known = {rule.id: rule for rule in rules.vetoing}
         return [
             Obstacle(
                 kind=ObstacleKind.RULE if conflict.rule in known else ObstacleKind.QUALIFICATION,
@@ -195,13 +188,3 @@ def ways_of(post: Post) -> tuple[Way, ...]:
         else:
             found.append(Way(basis=basis))
     return tuple(found)
-
-
-def vetoing(rules: CompiledRules) -> tuple[ExclusionRule | MaximumRule, ...]:
-    """Every rule that is vetoed, exclusions first."""
-    return (*rules.exclusions, *rules.maxima)
-
-
-def roles_of(rule: ExclusionRule | MaximumRule) -> frozenset[RoleName]:
-    """Everything that a rule is about."""
-    return rule.left | rule.right if isinstance(rule, ExclusionRule) else rule.roles

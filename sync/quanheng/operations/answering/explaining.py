@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from quanheng.engine.source_posts import guarded_post_key
-from quanheng.model.ids import OrgCode, PostId
+from quanheng.model.ids import KeycloakId, OrgCode, PostId
 from quanheng.model.person import Basis, BasisKind, GrantedBasis, ProposalState
-from quanheng.operations.answering.assessing import Assessment, Assessor, roles_of, vetoing
+from quanheng.operations.answering.assessing import Assessment, Assessor
 from quanheng.operations.answering.looking import Subject, post_of, read_subject
 from quanheng.operations.context import Context
 from quanheng.operations.waivers import WaiverLine, WaiverState, waiver_lines
@@ -162,7 +162,7 @@ def _basis(subject: Subject, basis: Basis) -> BasisTold:
 
 def _waived(context: Context, held: Held, waivers: tuple[WaiverLine, ...]) -> list[BasisTold]:
     """Waivers in force without which a duty might not be held beside another."""
-    rules = vetoing(context.rules)
+    rules = context.rules.vetoing
     return [
         BasisTold(
             kind=BasisKind.WAIVER,
@@ -174,13 +174,14 @@ def _waived(context: Context, held: Held, waivers: tuple[WaiverLine, ...]) -> li
         )
         for line in waivers
         if line.state is WaiverState.IN_FORCE
-        and any(held.role in roles_of(rule) for rule in rules if rule.source == line.waiver.rule)
+        and any(held.role in rule.roles for rule in rules if rule.source == line.waiver.rule)
     ]
 
 
 def _username(subject: Subject, actor: str) -> str:
     """The user name of a Keycloak id; the id itself of somebody who is gone."""
-    return next((str(user.username) for user in subject.observed.users.values() if user.id == actor), actor)
+    user = subject.observed.users.get(KeycloakId(actor))
+    return str(user.username) if user is not None else actor
 
 
 def _label(context: Context, post: PostId) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -15,17 +15,17 @@ from quanheng.engine.desired import DesiredPeople, DesiredUser, build_people
 from quanheng.engine.holds import is_over
 from quanheng.engine.trees import Trees
 from quanheng.engine.waivers import waivers_in_force
-from quanheng.errors import ConfigurationError
-from quanheng.keycloak.events import affected
+from quanheng.errors import ConfigurationError, RefusedError
+from quanheng.logs import redact_text
 from quanheng.model.finding import Finding
-from quanheng.model.ids import KeycloakId, PersonId, PostId, QualificationId, RoleName, Username
+from quanheng.model.ids import PersonId, PostId, QualificationId, RoleName, Username, join
 from quanheng.model.person import PersonRecord
 from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.model.registry import Registry
 from quanheng.model.staff import OrgUnit
 from quanheng.operations.context import Context
 from quanheng.operations.organisations import read_recoded, units_of
-from quanheng.operations.refresh import MANY_USERS, read_live
+from quanheng.operations.refresh import hint_of, is_stale, read_changed, read_live
 from quanheng.operations.trust import read_trusted, read_trusted_part
 from quanheng.operations.watching.news import read_news
 from quanheng.policy.effective import Powers, held_through_post
@@ -84,24 +84,14 @@ def look(context: Context) -> ObservedRealm:
         state = read_mirror_state(connection, context.realm_name)
         observed = None if state is None else read_mirror(connection)
         seen = read_seen(connection)
-    if state is None or observed is None:
+        stale = is_stale(connection)
+    if state is None or observed is None or stale:
         return read_live(realm)
     news = read_news(realm, state, seen, moment=realm.read_server_time())
-    hint = affected(news.events, known_actors=realm.own_actors)
-    if news.gap or hint.everything or len(hint.users) > MANY_USERS:
+    hint, many = hint_of(context, news)
+    if news.gap or hint.everything or len(hint.users) > many:
         return read_live(realm)
-    users = dict(observed.users)
-    for identifier in hint.users:
-        user = realm.read_user(identifier)
-        if user is None:
-            users.pop(identifier, None)
-        else:
-            users[identifier] = user
-    return ObservedRealm(
-        groups=realm.read_groups() if hint.all_groups or hint.groups else observed.groups,
-        users=users,
-        roles=realm.read_roles() if hint.roles else observed.roles,
-    )
+    return read_changed(context, observed, hint)
 
 
 def find_persons(connection: Connection, who: str) -> tuple[PersonId, ...]:
@@ -114,8 +104,13 @@ def find_persons(connection: Connection, who: str) -> tuple[PersonId, ...]:
 def read_subject(context: Context, who: str) -> Subject:
     """Look at somebody by user name or staff number.
 
-    Raises :class:`ConfigurationError` when nobody is called so, or several people are.
+    Raises :class:`ConfigurationError` when nobody is called so, or several people are, and
+    :class:`RefusedError` for what looks like an ID number or a phone: it would stand in a URL.
     """
+    if redact_text(who) != who:
+        raise RefusedError(
+            "nobody is looked up by an ID number or a phone", remedy="give the user name or the staff number"
+        )
     observed = look(context)
     keyring = context.keyring
     with context.database.reading() as connection:
@@ -211,7 +206,7 @@ def _pending(
     for basis in desired.bases if desired is not None else ():
         area, post = decided.units.resolve(basis.area), context.pack.post_by_id[basis.post]
         if area is not None and (RoleName(post.role), basis.area) not in there:
-            place = "/" + "/".join(decided.trees.post_path(area, post))
+            place = join(decided.trees.post_path(area, post))
             found += held_through_post(context.rules, RoleName(post.role), basis.area, place)
     return tuple(found)
 
@@ -228,12 +223,6 @@ def _placed(
         if claim.person == person.id and not is_over(claim, context.pack, today=today)
     ]
     return tuple((claim, unit) for claim in claims if (unit := units.resolve(claim.org)) is not None)
-
-
-def holders_of(context: Context, observed: ObservedRealm) -> Mapping[KeycloakId, tuple[Held, ...]]:
-    """What each user holds that holds anything."""
-    powers = Powers(observed, context.rules)
-    return {user.id: held for user in observed.users.values() if (held := powers.of_user(user))}
 
 
 def post_of(context: Context, held: Held) -> PostId | None:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quanheng.clock import day_in_china
-from quanheng.engine.adopt import adopt_accounts
-from quanheng.engine.waivers import waivers_in_force
 from quanheng.model.realm import ObservedRealm, RealmUser
-from quanheng.operations.answering.assessing import vetoing
-from quanheng.operations.answering.looking import holders_of
 from quanheng.operations.context import Context
-from quanheng.operations.judging import clear_caches, find_conflicts
+from quanheng.operations.judging import WaivedConflict, clear_caches, judge_observed, read_people
 from quanheng.operations.refresh import read_live
-from quanheng.operations.trust import read_trusted
-from quanheng.policy.judge import judge, waivers_that_count
-from quanheng.policy.rules import Conflict, Held, WaiverInForce
+from quanheng.policy.rules import Conflict, Held
 from quanheng.policy.shortages import Shortage
 
 
@@ -25,15 +18,6 @@ class ForeignDuty:
 
     user: RealmUser
     held: tuple[Held, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaivedConflict:
-    """What would be a conflict without a waiver."""
-
-    user: RealmUser
-    conflict: Conflict
-    waiver: WaiverInForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,33 +50,19 @@ def check_separation(context: Context) -> Separation:
 
 def judge_separation(context: Context, observed: ObservedRealm) -> Separation:
     """The same for a realm that was read already."""
-    today, rules, keyring = day_in_china(context.clock()), context.rules, context.keyring
-    judged = find_conflicts(context, observed)
-    with context.database.reading() as connection:
-        registry = read_trusted(connection, keyring).registry
-    registry = adopt_accounts(registry, observed, today=today).registry
+    registry = read_people(context, observed)
+    judged = judge_observed(context, registry, observed)
     ours = {account.keycloak_id for account in registry.accounts.values()}
-    held = holders_of(context, observed)
-    counting = waivers_that_count(rules, waivers_in_force(registry, today=today), day=today)
-    sources = {rule.id: rule.source for rule in vetoing(rules)}
-    waived = [
-        WaivedConflict(user=observed.users[waiver.user], conflict=conflict, waiver=waiver)
-        for waiver in counting
-        for conflict in judge(
-            rules, held.get(waiver.user, ()), qualifications=rules.qualifications, day=today, user=waiver.user
-        )
-        if sources.get(conflict.rule) == waiver.rule
-    ]
     foreign = [
         ForeignDuty(user=observed.users[key], held=items)
-        for key, items in held.items()
+        for key, items in judged.held.items()
         if key not in ours or observed.users[key].service_account
     ]
     return Separation(
         users=len(observed.users),
-        holders=len(held),
+        holders=len(judged.held),
         conflicts=tuple(sorted(judged.conflicts, key=lambda pair: (pair[0].username, pair[1].rule))),
         foreign=tuple(sorted(foreign, key=lambda item: item.user.username)),
-        waived=tuple(waived),
+        waived=tuple(sorted(judged.waived, key=lambda item: (item.user.username, item.conflict.rule))),
         shortages=judged.shortages,
     )

@@ -8,35 +8,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from quanheng.clock import day_in_china
-from quanheng.engine.comparison import join
 from quanheng.engine.trees import Trees
 from quanheng.keycloak.events import Affected, affected
 from quanheng.keycloak.representation import GUARD_EVENT
 from quanheng.ledger.chain import Ledger
 from quanheng.logs import get_logger
 from quanheng.model.change import Json
-from quanheng.model.ids import KeycloakId, OrgCode, PostId
+from quanheng.model.ids import KeycloakId, OrgCode, PostId, join
 from quanheng.model.realm import AdminEvent, ObservedRealm, RealmGroup
 from quanheng.model.registry import RegistryDelta
 from quanheng.notify.port import NoticeKind
 from quanheng.operations.context import Context
-from quanheng.operations.noting import note
+from quanheng.operations.noting import note, note_all
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.trust import read_trusted_part, sign_basis, sign_withholding
 from quanheng.operations.watching.announcing import announce
+from quanheng.operations.watching.doubting import keep_doubt
+from quanheng.operations.watching.news import CLOCK_SLACK
 from quanheng.policy.effective import Powers
 from quanheng.policy.units import Units
+from quanheng.store.mirror import read_users
 from quanheng.store.registry import commit_delta
 from quanheng.store.watching import ToJudge, put_exposures, put_to_judge
-from quanheng.watch.actors import Move, MoveKind, find_moves
+from quanheng.watch.actors import Move, MoveKind, are_overtaken, find_moves
 from quanheng.watch.adopting import Adopter, Adoption, Stood
-from quanheng.watch.exposure import exposure_of
+from quanheng.watch.doubt import doubted
+from quanheng.watch.exposure import exposures_of
 
 _LONGEST: Final = 300
 """Characters of one fact that came from outside."""
@@ -59,13 +63,37 @@ class Observation:
     """None when nothing is known of it: then nothing can have been granted since."""
     after: ObservedRealm
     events: Sequence[AdminEvent]
+    later: Sequence[AdminEvent] = ()
+    """Read after the users were, and for who did it alone: they are new at the next look."""
     hint: Affected | None = None
     """What was read again; None for everything."""
+    unseen: datetime | None = None
+    """When events are missing, the server's time then."""
+
+
+def attribute(context: Context, seen: Observation, since: datetime) -> Observation:
+    """The same, with the events of what was done between the reading of the events and of the users.
+
+    Without them an entitled administrator's grant would be undone for having no event. Costs a request only
+    when there is such a change. ``since``: from where on those events are dated.
+    """
+    before = seen.before
+    if before is None or not are_overtaken(seen.events, _moves(context, seen, before)):
+        return seen
+    known = {event.id for event in seen.events}
+    read = context.realm.read_admin_events(since - CLOCK_SLACK)
+    later = tuple(event for event in read if event.id not in known)
+    # What those held before who acted then says what they were entitled to.
+    actors = {KeycloakId(event.actor_user) for event in later} - before.users.keys()
+    with context.database.reading() as connection:
+        users = {**read_users(connection, actors), **before.users}
+    return replace(seen, before=replace(before, users=users), later=later)
 
 
 def take_in(context: Context, connection: Connection, seen: Observation) -> None:
     """Write down everything that follows from an observation but the mirror itself."""
     own = context.realm.own_actors
+    doubt = keep_doubt(context, connection, seen.events, unseen=seen.unseen)
     put_to_judge(connection, _to_judge(seen), context.clock())
     if Ledger(connection, context.keyring, context.clock).last() is None:
         return  # before the bootstrap nobody is entitled to anything
@@ -74,7 +102,10 @@ def take_in(context: Context, connection: Connection, seen: Observation) -> None
             _note_guard(context, connection, event)
     if seen.before is None:
         return
-    moves = [move for move in _moves(context, seen, seen.before) if move.actor not in own]
+    told = [*seen.events, *seen.later]
+    trusted = {event.id for event in told if event.actor_user in own}
+    trusted -= {event.id for event in doubted(told, own, doubt)}
+    moves = [move for move in _moves(context, seen, seen.before) if move.event not in trusted]
     if moves:
         _judge_moves(context, connection, seen, seen.before, moves)
 
@@ -102,7 +133,9 @@ def _moves(context: Context, seen: Observation, before: ObservedRealm) -> Sequen
         touched = {key: user for key, user in after.items() if before.users.get(key) != user}
     else:
         touched = {key: after[key] for key in seen.hint.users if key in after}
-    return find_moves(seen.events, before.users, touched, default_role=context.realm.default_role)
+    return find_moves(
+        [*seen.events, *seen.later], before.users, touched, default_role=context.realm.default_role
+    )
 
 
 def _judge_moves(
@@ -130,16 +163,14 @@ def _judge_moves(
     if not adoption.empty:
         _commit(context, connection, adoption)
     powers = Powers(seen.after, context.rules)
-    for stood in adoption.moves:
-        if stood.outcome == "as_desired" or (not stood.outcome and not _matters(stood, powers)):
-            continue
-        note(context, connection, _LEDGER_KINDS[stood.outcome], _told(stood, seen.after.groups))
-    begun = [
-        exposure
-        for stood in adoption.moves
-        if not stood.outcome and _matters(stood, powers) and (exposure := exposure_of(stood.move)) is not None
-    ]
-    put_exposures(connection, begun)
+    refused = [stood for stood in adoption.moves if not stood.outcome and _matters(stood, powers)]
+    adopted = [stood for stood in adoption.moves if stood.outcome not in ("", "as_desired")]
+    note_all(
+        context,
+        connection,
+        [(_LEDGER_KINDS[stood.outcome], _told(stood, seen.after.groups)) for stood in [*adopted, *refused]],
+    )
+    put_exposures(connection, [item for stood in refused for item in exposures_of(stood.move)])
 
 
 def posts_of_groups(

@@ -13,7 +13,7 @@ from quanheng.store.mirror import MirrorState
 
 OVERLAP: Final = timedelta(minutes=5)
 """How far before the cursor events are read again: an event's time is set before its commit."""
-_CLOCK_SLACK: Final = timedelta(seconds=2)
+CLOCK_SLACK: Final = timedelta(seconds=2)
 """The server tells its time to the second, its events to the millisecond."""
 
 
@@ -51,19 +51,21 @@ def read_news(
     *,
     moment: datetime | None,
     overlap: timedelta = OVERLAP,
+    read_to: datetime | None = None,
 ) -> News:
-    """Read the events. ``moment``: the server's time, taken before; None saves a request.
+    """Read the events. ``moment``: the server's time, taken before; None saves a request. ``read_to``: up to
+    where the caller has read them since the mirror was written; what asks for nothing does not write it.
 
     The newest event that was seen is always among those asked for: when it, or another one that should be
     shown again, is missing, somebody cleared the events, or they expired before they were read.
     """
     newest = max(seen.values(), default=None)
-    since = state.cursor - overlap
+    since = max(state.cursor, read_to or state.cursor) - overlap
     if newest is not None:
         since = min(since, newest)
     shown = tuple(realm.read_admin_events(since))
     gap = _missing(seen, shown, since)
-    if not gap and moment is not None and moment + _CLOCK_SLACK < state.cursor:
+    if not gap and moment is not None and moment + CLOCK_SLACK < state.cursor:
         gap = "服务器时钟被调回"
     last = max((event.at for event in shown), default=state.cursor)
     return News(

@@ -69,11 +69,15 @@ class Repeating:
             except QuanhengError as error:
                 pause = self._put_off(pause, kind=type(error).__name__, problem=str(error))
             except Exception as error:  # noqa: BLE001 -- whatever it was, somebody has to go on looking
-                # The text of a fault that nobody expected may hold anything.
-                pause = self._put_off(pause, kind=type(error).__name__, problem="an unexpected fault")
+                # The text of a fault that nobody expected may hold anything: the log keeps where it happened.
+                pause = self._put_off(
+                    pause, kind=type(error).__name__, problem="an unexpected fault", exc_info=True
+                )
 
-    def _put_off(self, pause: float, *, kind: str, problem: str) -> float:
-        log.error("interrupted; trying again", thread=self._name, kind=kind, problem=problem)
+    def _put_off(self, pause: float, *, kind: str, problem: str, exc_info: bool = False) -> float:
+        log.error(
+            "interrupted; trying again", thread=self._name, kind=kind, problem=problem, exc_info=exc_info
+        )
         self._stopping.wait(pause)
         return min(_LONGEST_PAUSE, pause * 2)
 

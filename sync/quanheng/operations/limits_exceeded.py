@@ -1,0 +1,28 @@
+"""The limits of ``[safety]`` that a plan exceeds, in words for staff."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from quanheng.engine.safety import Excess
+
+SAFETY: Final[Mapping[str, str]] = {
+    "disable": "停用账号",
+    "revoke": "收回岗位",
+    "move": "调整机构",
+    "update": "更新账号",
+    "enable": "启用账号",
+    "grant": "授予岗位",
+    "create": "新建账号",
+    "structure": "调整组",
+}
+"""Labels of the classes of change that are limited."""
+
+
+def describe_excess(excess: Excess) -> str:
+    """One class of change that exceeds its limit, in a line."""
+    return (
+        f"{SAFETY.get(excess.name, excess.name)} {excess.count:,} 项，"
+        f"上限 {excess.allowed:,}（现有 {excess.population:,}）"
+    )
