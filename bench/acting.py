@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from quanheng.config import KeycloakSettings
@@ -17,7 +18,7 @@ from quanheng.model.ids import KeycloakId
 
 _CONSOLE: Final = "bench-console"
 _PASSWORD: Final = "Long-enough-1"
-_NO_CONTENT: Final = 204
+_DONE: Final = (200, 204)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,16 @@ def log_in(settings: KeycloakSettings, admin: Connection, user: KeycloakId) -> C
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is sent, made ready before anything is measured."""
+
+    method: str
+    path: str
+    """Below the server's address."""
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
     """A user in a group."""
 
@@ -83,7 +94,7 @@ class Grants:
 
 
 class Grantor:
-    """Makes users members with the token of a connection, over lean connections of its own.
+    """Sends requests with the token of a connection, over lean connections of its own.
 
     The client that quanheng uses takes as much of a core for one request as Keycloak does, which would hide
     half of what the guard costs.
@@ -95,33 +106,54 @@ class Grantor:
 
     def join(self, wanted: Sequence[Membership], clients: int) -> Grants:
         """Make every membership, so many at once; raises when one is refused."""
-        return self._all("PUT", wanted, clients)
+        return self.send([self._request("PUT", item) for item in wanted], clients)
 
     def leave(self, wanted: Sequence[Membership], clients: int) -> Grants:
         """End every membership."""
-        return self._all("DELETE", wanted, clients)
+        return self.send([self._request("DELETE", item) for item in wanted], clients)
 
-    def _all(self, method: str, wanted: Sequence[Membership], clients: int) -> Grants:
+    def bring_in(self, batches: Iterable[Sequence[Mapping[str, Any]]], clients: int) -> Grants:
+        """Import users, each batch of representations in one request; raises when one is refused."""
+        path = self._connection.realm_path("/partialImport")
+        requests = [
+            Request(
+                method="POST",
+                path=path,
+                body=json.dumps({"ifResourceExists": "FAIL", "users": list(batch)}).encode(),
+            )
+            for batch in batches
+        ]
+        return self.send(requests, clients)
+
+    def send(self, requests: Sequence[Request], clients: int) -> Grants:
+        """Send all of them; raises when one is refused."""
         # Renewed when near its end; a block takes a second or two.
         token = self._connection._current_token().text  # noqa: SLF001 - nobody else needs the bare token
-        parts = [wanted[place::clients] for place in range(clients)]
+        parts = [requests[place::clients] for place in range(clients)]
         began = time.perf_counter()
         with ThreadPoolExecutor(clients) as pool:
-            latencies = list(pool.map(lambda part: self._some(method, part, token), parts))
+            latencies = list(pool.map(lambda part: self._some(part, token), parts))
         seconds = time.perf_counter() - began
         return Grants(seconds=seconds, latencies=[item for part in latencies for item in part])
 
-    def _some(self, method: str, wanted: Iterable[Membership], token: str) -> list[float]:
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+    def _request(self, method: str, item: Membership) -> Request:
+        path = self._connection.realm_path(f"/users/{item.user}/groups/{item.group}")
+        return Request(method=method, path=path)
+
+    def _some(self, requests: Iterable[Request], token: str) -> list[float]:
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+        }
         latencies = []
         with closing(http.client.HTTPConnection(self._host, timeout=60)) as line:
-            for item in wanted:
-                path = self._connection.realm_path(f"/users/{item.user}/groups/{item.group}")
+            for item in requests:
                 began = time.perf_counter()
-                line.request(method, f"/{path}", headers=headers)
+                line.request(item.method, f"/{item.path}", body=item.body, headers=headers)
                 answer = line.getresponse()
                 body = answer.read()
                 latencies.append(time.perf_counter() - began)
-                if answer.status != _NO_CONTENT:
-                    raise SystemExit(f"{method} {path} answered {answer.status}: {body[:300]!r}")
+                if answer.status not in _DONE:
+                    raise SystemExit(f"{item.method} {item.path} answered {answer.status}: {body[:300]!r}")
         return latencies

@@ -5,9 +5,8 @@
 The server has no guard, so each grant succeeds. A process of its own plays somebody who administers users
 without a post that entitles to it, and makes people members of duty groups, each pair once. Meanwhile the
 daemon's watcher looks every two seconds, as shipped. Exposure is by Keycloak's own clock, from the event of
-the grant to the event of its end. The limit of ``[safety]`` on revocations is lifted to the number of people:
-as shipped, a repair of so many stops and calls a person. Exit 1 when a grant is still held in
-the end.
+the grant to the event of its end. The limits of ``[safety]`` are those that ship: undoing what was refused is
+not counted. Exit 1 when a grant is still held in the end.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from quanheng.keycloak.credentials import AdminPassword
 from quanheng.keycloak.open import connect_admin
 from quanheng.keycloak.rest import RestRealm
 from quanheng.model.sensitive import Sensitive
+from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
 from quanheng.operations.refresh import sweep
 from quanheng.operations.watching.threads import watch_thread
@@ -44,7 +44,6 @@ from quanheng.watch.exposure import ExposureReport
 _CLIENTS: Final = 4
 _PATIENCE_SECONDS: Final = 120
 """Without any progress."""
-_NO_LIMIT: Final = "\n[safety]\nrevoke = { count = 1000000, percent = 100 }\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +67,12 @@ def main() -> int:
     arguments = parser.parse_args()
     population = make_people(arguments.people)
     with started_servers(population) as servers:
-        realm = BenchRealm(servers, "watched", population, more_settings=_NO_LIMIT)
+        realm = BenchRealm(servers, "watched", population)
         realm.prepare()
         say(f"people: {realm.run_sync()['changes']}")
         with open_context(realm.config_file) as context:
-            sweep(context)
+            with hold_lease(context) as lease:
+                sweep(context, lease)
             wanted = list(
                 itertools.islice(_pairs(context, arguments.users), round(arguments.seconds * arguments.rate))
             )

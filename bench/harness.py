@@ -16,12 +16,14 @@ from typing import Any, Final
 from unicodedata import normalize
 
 from deploy.local.guard import GuardOptions
-from deploy.local.keycloak import RunningKeycloak, start_keycloak, stop_keycloak
+from deploy.local.keycloak import RunningKeycloak, ServerDatabase, free_port, start_keycloak, stop_keycloak
+from deploy.local.postgres import LocalPostgres
+from deploy.local.server_database import create_server_database
 from deploy.local.slapd import SUFFIX, RunningSlapd, start_slapd, stop_slapd
 from tests.fixtures.ldif import PEOPLE_OU, POSTS_OU
 from tests.fixtures.people import Population, build_ldif, generate_many, write_feed
 
-from bench.measure import say
+from bench.measure import EMBEDDED, say
 from quanheng.clock import system_clock
 from quanheng.config import KeycloakSettings, read_settings
 from quanheng.identity.keys import generate_keys
@@ -53,7 +55,7 @@ workers = {workers}
 batch_size = {batch_size}
 sync = {{ client_id = "quanheng-sync", key_file = "keys/quanheng-sync.pem" }}
 configurator = {{ client_id = "quanheng-configurator", key_file = "keys/quanheng-configurator.pem" }}
-{more}
+
 [[sources]]
 """
 _FEED: Final = """\
@@ -106,11 +108,13 @@ class Servers:
 
 
 @contextmanager
-def started_servers(population: Population, *, guarded: str | None = None) -> Iterator[Servers]:
+def started_servers(
+    population: Population, *, guarded: str | None = None, database: str = EMBEDDED
+) -> Iterator[Servers]:
     """Start both, the directory holding ``population``; stop them and remove everything in the end.
 
     With ``guarded`` the server has the guard, which guards the :class:`BenchRealm` of that name, and believes
-    the rules of no other.
+    the rules of no other. ``database``: :data:`EMBEDDED`, or :data:`POSTGRESQL`, one that syncs to the disk.
     """
     folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-"))
     keycloak: RunningKeycloak | None = None
@@ -125,13 +129,30 @@ def started_servers(population: Population, *, guarded: str | None = None) -> It
             keys = folder / guarded / "keys"
             make_rules_key(keys)
             guard = GuardOptions(public_keys=(keys / PUBLIC,), required_realms=(guarded,))
-        keycloak = start_keycloak(folder / "keycloak", heap="2g", guard=guard)
-        yield Servers(keycloak=keycloak, slapd=slapd, folder=folder)
+        with _database(database) as own:
+            keycloak = start_keycloak(folder / "keycloak", heap="2g", guard=guard, database=own)
+            yield Servers(keycloak=keycloak, slapd=slapd, folder=folder)
     finally:
         if keycloak is not None:
             stop_keycloak(keycloak.pid, hard=True)  # nothing of it is kept
         if slapd is not None:
             stop_slapd(slapd)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[ServerDatabase | None]:
+    if kind == EMBEDDED:
+        yield None
+        return
+    # Not below the bench's own folder: that is this user's alone, and PostgreSQL does not run as root.
+    folder = Path(tempfile.mkdtemp(prefix="quanheng-bench-postgres-", dir="/tmp"))
+    server = LocalPostgres(folder, tcp_port=free_port())
+    try:
+        server.start()
+        yield create_server_database(server, "keycloak")
+    finally:
+        server.stop(mode="immediate")
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -158,9 +179,7 @@ class BenchRealm:
         workers: int | None = None,
         batch_size: int | None = None,
         pack: str = "shanxi",
-        more_settings: str = "",
     ) -> None:
-        """``more_settings`` are further tables of ``quanheng.toml``."""
         self.servers = servers
         self.name = name
         self.folder = servers.folder / name
@@ -172,7 +191,6 @@ class BenchRealm:
             workers=workers or default["workers"].default,
             batch_size=batch_size or default["batch_size"].default,
             pack=pack,
-            more=more_settings,
         )
         ldap = _LDAP.format(
             url=servers.slapd.url,

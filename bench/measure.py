@@ -25,12 +25,16 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def report(name: str, figures: Mapping[str, Any]) -> None:
-    """Print the result of a bench with the machine it was measured on."""
-    print(json.dumps({"bench": name, **figures, "machine": machine()}, ensure_ascii=False, indent=2))
+EMBEDDED: Final = "embedded (H2)"
+POSTGRESQL: Final = "PostgreSQL"
 
 
-def machine() -> dict[str, Any]:
+def report(name: str, figures: Mapping[str, Any], *, database: str = EMBEDDED) -> None:
+    """Print the result of a bench with the machine it was measured on, and Keycloak's database."""
+    print(json.dumps({"bench": name, **figures, "machine": machine(database)}, ensure_ascii=False, indent=2))
+
+
+def machine(database: str) -> dict[str, Any]:
     """What the figures depend on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
@@ -40,7 +44,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "java": _first_line("java", "-version"),
         "keycloak": KEYCLOAK_VERSION,
-        "database": "embedded (H2)",
+        "database": database,
         "quanheng": __version__,
         "commit": _first_line("git", "rev-parse", "--short", "HEAD"),
         "uncommitted_changes": bool(_first_line("git", "status", "--porcelain", "--untracked-files=no")),

@@ -2,10 +2,15 @@
 
     python -m bench.sweep --users 100000 --rounds 1
 
-Paging is ``GET /users`` in pages of 500 with four workers: no groups, no roles, no links. The sweep reads
-those as well, puts everything into the mirror, and judges it. Either runs in a process of its own, for its
-peak memory; they alternate. The first sweep finds no mirror, those after it have one to compare with, as each
-night. Users are made by ``partialImport`` with a name and the default role; the realm has the groups of 忻州.
+Paging is ``GET /users`` in pages of 500 with four workers: no groups, no roles, no links. The sweep is the
+watcher's of each night: it reads groups, roles and links as well, puts everything into the mirror, and judges
+it. Either begins by clearing Keycloak's caches, which counts in a sweep, and runs in a process of its own,
+for its peak memory; they alternate. The first sweep finds no mirror, those after it have one to compare with,
+as each night.
+
+The server has the guard, which answers for a thousand users at once; ``--unguarded`` measures without it: one
+request per user, and caches as they are. Users are made by ``partialImport`` with a name, a card, the default
+role and an office of 忻州.
 """
 
 from __future__ import annotations
@@ -17,12 +22,15 @@ from typing import Any, Final
 
 from bench.harness import BenchRealm, make_people, run_child, started_servers
 from bench.measure import measured, report, say
+from quanheng.engine.desired import CARD_PROVIDER
 from quanheng.keycloak.open import open_realm
-from quanheng.model.ids import Username
-from quanheng.model.realm import NewUser
+from quanheng.model.ids import GroupPath, Username
+from quanheng.model.realm import FederatedIdentity, NewUser
 
-_BATCH: Final = 50
+_REALM: Final = "swept"
+_BATCH: Final = 25
 _TOLD_EACH: Final = 10_000
+_OFFICES: Final = "机构"
 
 
 def main() -> None:
@@ -30,11 +38,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--unguarded", action="store_true", help="a server without the guard")
     arguments = parser.parse_args()
     population = make_people(1)
     rounds: dict[str, list[dict[str, Any]]] = {"paging": [], "sweep": []}
-    with started_servers(population) as servers:
-        realm = BenchRealm(servers, "swept", population)
+    with started_servers(population, guarded=None if arguments.unguarded else _REALM) as servers:
+        realm = BenchRealm(servers, _REALM, population)
         realm.prepare()
         _make_users(realm, arguments.users)
         # A night has few events; these would be read with the first sweep.
@@ -52,6 +61,7 @@ def main() -> None:
         "sweep",
         {
             "users": arguments.users,
+            "guarded": not arguments.unguarded,
             "first": first,
             "seconds": seconds,
             "ratio": round(seconds["sweep"] / seconds["paging"], 2),
@@ -63,9 +73,15 @@ def main() -> None:
 
 def _make_users(realm: BenchRealm, count: int) -> None:
     rest = open_realm(realm.settings)
+    offices = sorted(group.path for group in rest.read_groups().values() if group.path[0] == _OFFICES)
 
     def send(first: int) -> None:
-        rest.import_users([_bare(number) for number in range(first, min(first + _BATCH, count))])
+        numbers = range(first, min(first + _BATCH, count))
+        # Neighbours share an office, as in a feed; a batch of many offices takes longer.
+        office = offices[first // _BATCH % len(offices)]
+        made = rest.import_users([_person(number, office) for number in numbers])
+        if len(made) != len(numbers):
+            raise SystemExit(f"{len(made)} of {len(numbers)} were imported")
 
     with ThreadPoolExecutor(realm.settings.keycloak.workers) as pool:
         for first in range(0, count, _TOLD_EACH):
@@ -74,14 +90,15 @@ def _make_users(realm: BenchRealm, count: int) -> None:
     rest.close()
 
 
-def _bare(number: int) -> NewUser:
+def _person(number: int, office: GroupPath) -> NewUser:
+    username = Username(f"swept{number:07}")
     return NewUser(
-        username=Username(f"bare{number:07}"),
+        username=username,
         enabled=True,
         name="张三",
         attributes={},
-        groups=(),
-        identities=frozenset(),
+        groups=(office,),
+        identities=frozenset({FederatedIdentity(CARD_PROVIDER, f"subject-{number}", username)}),
     )
 
 
