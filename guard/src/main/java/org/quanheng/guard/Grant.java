@@ -3,9 +3,11 @@ package org.quanheng.guard;
 import java.time.LocalDate;
 import java.time.ZoneId;
 import java.util.List;
+import java.util.function.Supplier;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.UserModel;
+import org.quanheng.guard.Holdings.Gain;
 import org.quanheng.guard.Possessions.Possessed;
 import org.quanheng.guard.rules.Conflict;
 import org.quanheng.guard.rules.Held;
@@ -32,9 +34,13 @@ final class Grant {
         this.vetoes = vetoes;
     }
 
-    /** Returns when it may stand; otherwise the transaction ends here. */
-    void judge(Holdings holdings, List<Held> gained) {
-        Duty first = duty(gained.get(0));
+    /**
+     * Returns when it may stand; otherwise the transaction ends here.
+     *
+     * @param told what is gained with the ways to it, for whoever reads a refusal
+     */
+    void judge(Holdings holdings, Gain gain, Supplier<List<Held>> told) {
+        Duty first = duty(gain.duties().get(0));
         Actor actor = Actor.of(session);
         boolean ours = Writers.include(actor, realm, rules);
         boolean colleague = !ours && !actor.isUnknown() && realm.getId().equals(actor.realm());
@@ -46,10 +52,10 @@ final class Grant {
         Refusal acting = null;
         if (!ours) {
             List<Held> own = colleague ? holdings.heldSomehow(possessions.read(actor.user())) : List.of();
-            acting = acting(actor, own, gained);
+            acting = acting(actor, own, gain);
         }
         // All at once: whoever may not grant it reads, too, that nobody may, and asks nobody else in vain.
-        refuse(Refusal.all(acting, target(possessed, first), conflicts(holdings, possessed, gained)));
+        refuse(Refusal.all(acting, target(possessed, first), conflicts(holdings, possessed, gain, told)));
     }
 
     /** Returns after a refusal only while the glass is broken. */
@@ -60,18 +66,15 @@ final class Grant {
     }
 
     /** Who acts, when it is not one of our writers, acts as the own posts entitle. */
-    private Refusal acting(Actor actor, List<Held> own, List<Held> gained) {
-        Duty first = duty(gained.get(0));
+    private Refusal acting(Actor actor, List<Held> own, Gain gain) {
+        Duty first = duty(gain.duties().get(0));
         if (actor.isUnknown()) {
             return Refusal.nobodyActs(first);
         }
         if (actor.is(user.getId(), realm)) {
             return Refusal.oneself(first);
         }
-        for (Held item : gained) {
-            if (!isOutermost(item)) {
-                continue;
-            }
+        for (Held item : gain.outermost()) {
             if (item.area() == null) {
                 return Refusal.direct(duty(item));
             }
@@ -89,21 +92,16 @@ final class Grant {
         return possessed.providers().contains(rules.card()) ? null : Refusal.unlinked(duty);
     }
 
-    private Refusal conflicts(Holdings holdings, Possessed possessed, List<Held> gained) {
+    private Refusal conflicts(Holdings holdings, Possessed possessed, Gain gain, Supplier<List<Held>> told) {
         Headcount headcount = new Headcount(session, realm);
         Judge judge = new Judge(rules, user.getId(), possessed.groups(), LocalDate.now(CHINA),
                 (rule, area) -> headcount.holders(rule, area, user.getId()));
         // Nearly all grants are in order, and nobody reads by what ways their user holds other things.
-        if (judge.conflicts(holdings.heldSomehow(possessed), gained).isEmpty()) {
+        if (judge.conflicts(holdings.heldSomehow(possessed), gain.duties()).isEmpty()) {
             return null;
         }
-        List<Conflict> found = judge.conflicts(holdings.held(possessed), gained);
+        List<Conflict> found = judge.conflicts(holdings.held(possessed), told.get());
         return Refusal.conflicts(found, duty(found.get(0).held().get(0)));
-    }
-
-    /** Whether it is given by itself, not as a part of another duty that is given. */
-    private boolean isOutermost(Held item) {
-        return item.path().subList(0, item.path().size() - 1).stream().noneMatch(rules.duties()::containsKey);
     }
 
     private Duty duty(Held item) {

@@ -1,6 +1,5 @@
 package org.quanheng.guard;
 
-import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.keycloak.models.ClientModel;
@@ -24,9 +23,9 @@ import org.keycloak.models.UserModel.UserPreRemovedEvent;
 import org.keycloak.models.utils.RoleUtils;
 import org.keycloak.provider.ProviderEvent;
 import org.keycloak.provider.ProviderEventListener;
+import org.quanheng.guard.Holdings.Gain;
 import org.quanheng.guard.Possessions.Possessed;
 import org.quanheng.guard.RuleKeeper.Standing;
-import org.quanheng.guard.rules.Held;
 import org.quanheng.guard.rules.Rules.Duty;
 
 /** Hears of each grant, removal and link inside its transaction, and refuses what the rules do not allow. */
@@ -88,9 +87,10 @@ final class GuardListener implements ProviderEventListener {
             return;
         }
         Holdings holdings = new Holdings(session, realm, standing.rules());
-        List<Held> gained = holdings.ofRole(role);
-        if (!gained.isEmpty()) {
-            new Grant(session, realm, standing.rules(), event.getUser(), vetoes).judge(holdings, gained);
+        Gain gain = holdings.gainOfRole(role);
+        if (!gain.duties().isEmpty()) {
+            new Grant(session, realm, standing.rules(), event.getUser(), vetoes)
+                    .judge(holdings, gain, () -> holdings.ofRole(role));
         }
     }
 
@@ -113,9 +113,10 @@ final class GuardListener implements ProviderEventListener {
             vetoes.refuse(session, realm, "users/" + event.getUser().getId(), Refusal.qualification(label));
         }
         Holdings holdings = new Holdings(session, realm, standing.rules());
-        List<Held> gained = holdings.ofGroup(event.getGroup());
-        if (!gained.isEmpty()) {
-            new Grant(session, realm, standing.rules(), event.getUser(), vetoes).judge(holdings, gained);
+        Gain gain = holdings.gainOfGroup(event.getGroup());
+        if (!gain.duties().isEmpty()) {
+            new Grant(session, realm, standing.rules(), event.getUser(), vetoes)
+                    .judge(holdings, gain, () -> holdings.ofGroup(event.getGroup()));
         }
     }
 
@@ -157,7 +158,7 @@ final class GuardListener implements ProviderEventListener {
         Standing standing = keeper.standing(realm);
         boolean matters = standing.valid()
                 ? standing.rules().groups().containsKey(group.getId())
-                        || !new Holdings(session, realm, standing.rules()).ofGroup(group).isEmpty()
+                        || !new Holdings(session, realm, standing.rules()).gainOfGroup(group).duties().isEmpty()
                 : rolesOf(group).anyMatch(role -> givesForeign(realm, role));
         if (matters && !Writers.include(session, realm, standing, options)) {
             vetoes.refuse(session, realm, "groups/" + group.getId(), Refusal.dutyGroup());

@@ -29,8 +29,9 @@ final class Holdings {
     private final RealmModel realm;
     private final Rules rules;
 
-    /** Duties inside of roles, by id: whoever grants and whoever is granted to have some in common. */
-    private final Map<String, List<String>> inside = new HashMap<>();
+    /** Whoever grants and whoever is granted to have roles and groups above theirs in common. */
+    private final Map<String, List<Inside>> insideByRole = new HashMap<>();
+    private final Map<String, List<Carried>> carriedByGroup = new HashMap<>();
 
     Holdings(KeycloakSession session, RealmModel realm, Rules rules) {
         this.session = session;
@@ -58,18 +59,47 @@ final class Holdings {
     List<Held> heldSomehow(Possessed possessed) {
         List<Held> found = new ArrayList<>();
         for (String role : possessed.roles()) {
-            addInside(role, null, found);
+            add(inside(role), null, found);
         }
         for (GroupModel group : groups(possessed)) {
-            for (GroupModel carrier = group; carrier != null; carrier = carrier.getParent()) {
-                List<RoleModel> roles = carrier.getRoleMappingsStream().toList();
-                if (!roles.isEmpty()) {
-                    String area = area(carrier);
-                    roles.forEach(role -> addInside(role.getId(), area, found));
-                }
+            for (Carried carried : carried(group)) {
+                add(inside(carried.role()), carried.area(), found);
             }
         }
         return found;
+    }
+
+    /**
+     * What a grant gives, without the ways to it.
+     *
+     * @param duties all of them
+     * @param outermost those that are given by themselves, not as a part of another duty that is given
+     */
+    record Gain(List<Held> duties, List<Held> outermost) {
+    }
+
+    /** What a direct mapping of a role gives. */
+    Gain gainOfRole(RoleModel role) {
+        return gain(List.of(new Carried(role.getId(), null)));
+    }
+
+    /** What a member of a group has by it and the groups above it. */
+    Gain gainOfGroup(GroupModel joined) {
+        return gain(carried(joined));
+    }
+
+    private Gain gain(List<Carried> roles) {
+        Gain gain = new Gain(new ArrayList<>(), new ArrayList<>());
+        for (Carried carried : roles) {
+            for (Inside inner : inside(carried.role())) {
+                Held held = new Held(inner.duty(), carried.area(), List.of());
+                gain.duties().add(held);
+                if (inner.outermost()) {
+                    gain.outermost().add(held);
+                }
+            }
+        }
+        return gain;
     }
 
     private List<GroupModel> groups(Possessed possessed) {
@@ -83,45 +113,85 @@ final class Holdings {
         return found;
     }
 
+    /** A role that a group has, by itself or from above; the area is that of the group that it was put on. */
+    private record Carried(String role, String area) {
+    }
+
+    private List<Carried> carried(GroupModel group) {
+        List<Carried> known = carriedByGroup.get(group.getId());
+        if (known == null) {
+            known = new ArrayList<>();
+            List<String> roles = group.getRoleMappingsStream().map(RoleModel::getId).toList();
+            if (!roles.isEmpty()) {
+                String area = area(group);
+                for (String role : roles) {
+                    known.add(new Carried(role, area));
+                }
+            }
+            GroupModel above = group.getParent();
+            if (above != null) {
+                known.addAll(carried(above));
+            }
+            carriedByGroup.put(group.getId(), known);
+        }
+        return known;
+    }
+
     private static String area(GroupModel carrier) {
         return Areas.of(carrier.getFirstAttribute(AREA_ATTRIBUTE));
     }
 
-    private void addInside(String role, String area, List<Held> found) {
-        for (String duty : inside.computeIfAbsent(role, this::dutiesInside)) {
-            found.add(new Held(duty, area, List.of()));
+    private static void add(List<Inside> duties, String area, List<Held> found) {
+        for (Inside inner : duties) {
+            found.add(new Held(inner.duty(), area, List.of()));
         }
     }
 
-    /** Ids of the duties that a role is or contains. */
-    private List<String> dutiesInside(String outermost) {
-        List<String> duties = new ArrayList<>();
+    /** A duty that a role is or contains; outermost when the shortest way to it passes no other duty. */
+    private record Inside(String duty, boolean outermost) {
+    }
+
+    private record Step(String role, boolean pastDuty) {
+    }
+
+    private List<Inside> inside(String outermost) {
+        List<Inside> known = insideByRole.get(outermost);
+        if (known != null) {
+            return known;
+        }
+        List<Inside> duties = new ArrayList<>();
         Set<String> seen = new HashSet<>(Set.of(outermost));
-        Deque<String> open = new ArrayDeque<>(seen);
+        Deque<Step> open = new ArrayDeque<>(List.of(new Step(outermost, false)));
         while (!open.isEmpty()) {
-            String id = open.poll();
-            RoleModel role = realm.getRoleById(id);
+            Step step = open.poll();
+            RoleModel role = realm.getRoleById(step.role());
             if (role == null) {
                 continue;
             }
-            if (rules.duties().containsKey(id)) {
-                duties.add(id);
+            boolean isDuty = rules.duties().containsKey(step.role());
+            if (isDuty) {
+                duties.add(new Inside(step.role(), !step.pastDuty()));
             }
             if (role.isComposite()) {
-                role.getCompositesStream().map(RoleModel::getId).filter(seen::add).forEach(open::add);
+                boolean past = isDuty || step.pastDuty();
+                role.getCompositesStream()
+                        .map(RoleModel::getId)
+                        .filter(seen::add)
+                        .forEach(inner -> open.add(new Step(inner, past)));
             }
         }
+        insideByRole.put(outermost, duties);
         return duties;
     }
 
-    /** What a direct mapping of a role gives. */
+    /** What a direct mapping of a role gives, and by which ways. */
     List<Held> ofRole(RoleModel role) {
         List<Held> found = new ArrayList<>();
         through(role, null, List.of(DIRECT), found);
         return found;
     }
 
-    /** What a member of a group has by it and the groups above it; the area is that of the group with the role. */
+    /** The same of a group, and by which ways. */
     List<Held> ofGroup(GroupModel joined) {
         List<Held> found = new ArrayList<>();
         throughGroup(joined, found);
