@@ -43,17 +43,12 @@ final class Grant {
         Duty first = duty(gain.duties().get(0));
         Actor actor = Actor.of(session);
         boolean ours = Writers.include(actor, realm, rules);
-        boolean colleague = !ours && !actor.isUnknown() && realm.getId().equals(actor.realm());
         Possessions possessions = Possessions.of(session);
         // From here on nobody else's grant to this user is judged before ours is committed or gone.
-        boolean there = possessions.lock(realm.getId(), user.getId(), colleague ? actor.user() : null);
+        boolean there = possessions.lock(realm.getId(), user.getId());
         refuse(there ? null : Refusal.foreignAccount(first));
         Possessed possessed = possessions.read(user.getId());
-        Refusal acting = null;
-        if (!ours) {
-            List<Held> own = colleague ? holdings.heldSomehow(possessions.read(actor.user())) : List.of();
-            acting = acting(actor, own, gain);
-        }
+        Refusal acting = ours ? null : acting(holdings, actor, gain);
         // All at once: whoever may not grant it reads, too, that nobody may, and asks nobody else in vain.
         refuse(Refusal.all(acting, target(possessed, first), conflicts(holdings, possessed, gain, told)));
     }
@@ -66,7 +61,7 @@ final class Grant {
     }
 
     /** Who acts, when it is not one of our writers, acts as the own posts entitle. */
-    private Refusal acting(Actor actor, List<Held> own, Gain gain) {
+    private Refusal acting(Holdings holdings, Actor actor, Gain gain) {
         Duty first = duty(gain.duties().get(0));
         if (actor.isUnknown()) {
             return Refusal.nobodyActs(first);
@@ -74,6 +69,7 @@ final class Grant {
         if (actor.is(user.getId(), realm)) {
             return Refusal.oneself(first);
         }
+        List<Held> own = own(holdings, actor);
         for (Held item : gain.outermost()) {
             if (item.area() == null) {
                 return Refusal.direct(duty(item));
@@ -83,6 +79,12 @@ final class Grant {
             }
         }
         return null;
+    }
+
+    /** What an actor of this realm holds, as Keycloak has it at hand: nobody's grants are judged by it but these. */
+    private List<Held> own(Holdings holdings, Actor actor) {
+        UserModel granter = realm.getId().equals(actor.realm()) ? session.users().getUserById(realm, actor.user()) : null;
+        return granter == null ? List.of() : holdings.heldSomehow(Possessed.of(granter));
     }
 
     private Refusal target(Possessed possessed, Duty duty) {

@@ -14,7 +14,10 @@ import org.hibernate.Session;
 import org.keycloak.connections.jpa.JpaConnectionProvider;
 import org.keycloak.connections.jpa.util.JpaUtils;
 import org.keycloak.models.AbstractKeycloakTransaction;
+import org.keycloak.models.GroupModel;
 import org.keycloak.models.KeycloakSession;
+import org.keycloak.models.RoleModel;
+import org.keycloak.models.UserModel;
 
 /**
  * What users have in the database at this moment, and the locks on their rows.
@@ -32,6 +35,14 @@ final class Possessions {
 
         private static Possessed nothing() {
             return new Possessed(new HashSet<>(), new HashSet<>(), new HashSet<>());
+        }
+
+        /** Roles and groups of a user as a model has them, cached perhaps. */
+        static Possessed of(UserModel user) {
+            Possessed found = nothing();
+            user.getRoleMappingsStream().map(RoleModel::getId).forEach(found.roles::add);
+            user.getGroupsStream().map(GroupModel::getId).forEach(found.groups::add);
+            return found;
         }
     }
 
@@ -51,8 +62,8 @@ final class Possessions {
     }
 
     private static String part(EntityManager entities, char kind, String column, String table) {
-        return "select USER_ID, '" + kind + "', " + column + " from "
-                + JpaUtils.getTableNameForNativeQuery(table, entities) + " where USER_ID in (?, ?)";
+        return "select '" + kind + "', " + column + " from "
+                + JpaUtils.getTableNameForNativeQuery(table, entities) + " where USER_ID = ?";
     }
 
     /** Those of this transaction. */
@@ -80,15 +91,14 @@ final class Possessions {
     /**
      * Waits for the user's row, keeps it until the transaction ends, and then reads what the user has.
      *
-     * @param other whose possessions are wanted as well, without a lock; null for nobody
      * @return whether the realm has such a row
      */
-    boolean lock(String realm, String user, String other) {
-        if (locked.contains(user) && (other == null || known.containsKey(other))) {
+    boolean lock(String realm, String user) {
+        if (locked.contains(user) && known.containsKey(user)) {
             return true;
         }
         database.flush();
-        boolean there = database.doReturningWork(connection -> lock(connection, realm, user, other));
+        boolean there = database.doReturningWork(connection -> lock(connection, realm, user));
         if (there) {
             locked.add(user);
         }
@@ -99,7 +109,7 @@ final class Possessions {
     Possessed read(String user) {
         if (!known.containsKey(user)) {
             database.flush();
-            database.doWork(connection -> read(connection, user, user));
+            database.doWork(connection -> read(connection, user));
         }
         return known.get(user);
     }
@@ -121,42 +131,39 @@ final class Possessions {
         }
     }
 
-    private boolean lock(Connection connection, String realm, String user, String other) throws SQLException {
-        String another = other == null ? user : other;
+    private boolean lock(Connection connection, String realm, String user) throws SQLException {
         if (connection.getMetaData().getDatabaseProductName().equals("PostgreSQL")) {
             // Both in one round trip. Each still has a snapshot of its own: the second sees what the first waited for.
             // Whoever has added something to the user has a key share of the row, which this lock does not wait for.
             String both = locking + " for no key update; " + reading;
             try (PreparedStatement statement = connection.prepareStatement(both)) {
-                statement.setString(1, user);
-                bind(statement, 2, user, another);
+                bind(statement, 4, user);
                 statement.execute();
                 boolean there = isOf(realm, statement.getResultSet());
                 statement.getMoreResults();
-                remember(statement.getResultSet(), user, another);
+                known.put(user, possessed(statement.getResultSet()));
                 return there;
             }
         }
         boolean there;
         try (PreparedStatement statement = connection.prepareStatement(locking + " for update")) {
-            statement.setString(1, user);
+            bind(statement, 1, user);
             there = isOf(realm, statement.executeQuery());
         }
-        read(connection, user, another);
+        read(connection, user);
         return there;
     }
 
-    private void read(Connection connection, String user, String another) throws SQLException {
+    private void read(Connection connection, String user) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(reading)) {
-            bind(statement, 1, user, another);
-            remember(statement.executeQuery(), user, another);
+            bind(statement, 3, user);
+            known.put(user, possessed(statement.executeQuery()));
         }
     }
 
-    private static void bind(PreparedStatement statement, int first, String user, String another) throws SQLException {
-        for (int place = first; place < first + 6; place += 2) {
+    private static void bind(PreparedStatement statement, int places, String user) throws SQLException {
+        for (int place = 1; place <= places; place++) {
             statement.setString(place, user);
-            statement.setString(place + 1, another);
         }
     }
 
@@ -164,16 +171,15 @@ final class Possessions {
         return rows.next() && realm.equals(rows.getString(1));
     }
 
-    private void remember(ResultSet rows, String user, String another) throws SQLException {
-        known.put(user, Possessed.nothing());
-        known.put(another, Possessed.nothing());
+    private static Possessed possessed(ResultSet rows) throws SQLException {
+        Possessed found = Possessed.nothing();
         while (rows.next()) {
-            Possessed possessed = known.get(rows.getString(1));
-            switch (rows.getString(2)) {
-                case "r" -> possessed.roles().add(rows.getString(3));
-                case "g" -> possessed.groups().add(rows.getString(3));
-                default -> possessed.providers().add(rows.getString(3));
+            switch (rows.getString(1)) {
+                case "r" -> found.roles().add(rows.getString(2));
+                case "g" -> found.groups().add(rows.getString(2));
+                default -> found.providers().add(rows.getString(2));
             }
         }
+        return found;
     }
 }
