@@ -10,10 +10,10 @@ from deploy.demo.commands import CommandFailedError, Commands
 from deploy.demo.samples import DemoAdministrator, Sample
 
 _ADMINISTRATORS = "管理员"
-_DUTIES = "岗位"
 _SYSTEM = "系统管理员"
 _BUSINESS = "业务管理员"
 _HANDLER = "经办人员"
+_HANDLER_ROLE = "post-handler"
 _ROLE = "post-reviewer"
 
 
@@ -45,17 +45,18 @@ def _refused(console: Console, administrator: DemoAdministrator, person: Sample)
 
 
 def _repaired(console: Console, commands: Commands, administrator: DemoAdministrator, person: Sample) -> None:
-    user = administrator.user(person.username)
-    path = next(path for path in administrator.groups(user) if path.startswith(f"/{_DUTIES}/"))
-    group = administrator.group(path.split("/")[1:])
-    role = administrator.role(_ROLE)
-    status, _ = administrator.try_to("POST", f"/groups/{group['id']}/role-mappings/realm", [role])
+    holder = administrator.role(_HANDLER_ROLE)
+    path = f"/roles-by-id/{holder['id']}/composites"
+    status, reason = administrator.try_to("POST", path, [administrator.role(_ROLE)])
+    if status >= 400:
+        raise CommandFailedError(f"putting a role into another was answered {status}: {reason}")
     console.print(
-        f"The role {_ROLE} is put on the group {path}, of which {person.username} is a member "
-        f"(answer {status}): Keycloak asks nobody, so the watcher has to see it."
+        f"The role {_ROLE} is put into {_HANDLER_ROLE}, which {person.username} and every other {_HANDLER} "
+        f"holds (answer {status}): Keycloak asks nobody about that, so the watcher has to see it."
     )
+    if _ROLE not in administrator.parts(holder):
+        raise CommandFailedError("the role did not get into the other: there is nothing to repair")
     commands.watch()
-    roles = administrator.group(path.split("/")[1:]).get("realmRoles", [])
-    if _ROLE in roles:
-        raise CommandFailedError("the watcher did not repair the group")
-    console.print(f"  The group has {'、'.join(roles)} again; each step is in the ledger.")
+    if _ROLE in administrator.parts(holder):
+        raise CommandFailedError("the watcher did not have the role taken out")
+    console.print("  The cause is gone, nobody of them was touched, and the ledger has who did it.")

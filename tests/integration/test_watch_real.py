@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.keycloak import RunningKeycloak
@@ -23,6 +24,7 @@ from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRea
 from fixtures.watching import watcher
 from fixtures.world import VILLAGE, WorldTemplate
 from quanheng.keycloak.port import RealmRefusedError
+from quanheng.keycloak.rest import SYNC_CLIENT
 from quanheng.model.finding import FindingKind
 from quanheng.operations.check import check
 from quanheng.operations.watching.watcher import read_exposure
@@ -251,6 +253,41 @@ def test_admin_events_switched_off(unguarded: WatchedRealm) -> None:
     for _ in range(3):
         last = watched.look()
     assert last.quiet
+
+
+def stolen_token(watched: WatchedRealm) -> str:
+    """An access token of our daily client, whose way to log in is changed for a moment and put back."""
+    client = watched.client(SYNC_CLIENT)
+    path = f"/clients/{client}"
+    before = watched.admin.get(path)
+    watched.admin.send(
+        "PUT", path, {**before, "clientAuthenticatorType": "client-secret", "secret": "stolen"}
+    )
+    realm = watched.world.settings.keycloak.realm
+    answer = requests.post(
+        f"{watched.server.url}/realms/{realm}/protocol/openid-connect/token",
+        data={"grant_type": "client_credentials", "client_id": SYNC_CLIENT, "client_secret": "stolen"},
+        timeout=30,
+    )
+    watched.admin.send("PUT", path, before)
+    return str(answer.json()["access_token"])
+
+
+@pytest.mark.parametrize("realm", ["unguarded", "guarded"])
+def test_a_token_of_our_own_client_in_other_hands(realm: str, request: pytest.FixtureRequest) -> None:
+    """What is done with it is undone, though what our own accounts do is otherwise passed over."""
+    watched: WatchedRealm = request.getfixturevalue(realm)
+    token = stolen_token(watched)
+    name = watched.world.settings.keycloak.realm
+    user = watched.ids[next(row.staff_no for row in watched.world.people if row.post == "业务操作员")]
+    joined = requests.put(
+        f"{watched.server.url}/admin/realms/{name}/users/{user}/groups/{watched.ids[HANDLER]}",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+    assert joined.status_code == 204, joined.text
+    assert watched.look().changes > 0
+    watched.assert_right()
 
 
 # Causes that are nobody's: the guard takes them away, or an administrator who applies the configuration
