@@ -19,7 +19,7 @@ _TIERS = {
     OrgKind.VILLAGE: Tier.VILLAGE,
     OrgKind.BANK_BRANCH: Tier.BANK_BRANCH,
 }
-_CODE: Final = re.compile("[0-9]{2,}")
+_CODE: Final = re.compile("[0-9]{2,5}|[0-9]{6}[0-9A-Z]*")
 _AREA_KINDS = (OrgKind.COUNTY, OrgKind.CITY, OrgKind.PROVINCE)
 
 

@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
 public final class Areas {
 
     private static final int COUNTY_DIGITS = 6;
-    private static final Pattern CODE = Pattern.compile("[0-9]{2,}");
+    private static final Pattern CODE = Pattern.compile("[0-9]{2,5}|[0-9]{6}[0-9A-Z]*");
 
     private Areas() {
     }
