@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("fixtures.kills", "fixtures.guard")
+pytest.register_assert_rewrite("fixtures.kills", "fixtures.guard", "fixtures.opposing")
 pytest_plugins = [
     "fixtures.servers_keycloak",
     "fixtures.guard",
