@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -268,3 +269,30 @@ class TestSqlite:
         assert done.returncode == -9
         with sqlite_database.transaction() as connection:
             assert connection.execute(select(tables.meta)).all() == []
+
+
+_VISITOR: Final = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("PRAGMA journal_mode=WAL")
+connection.execute("create table if not exists visited (at text)")
+connection.commit()
+connection.close()
+"""
+
+
+def test_opening_it_again_loses_no_lock(tmp_path: Path) -> None:
+    """A second context of one process does not let a command beside it remove the log that both write to."""
+    file = tmp_path / "store.db"
+    url = f"sqlite:///{file}"
+    log = file.with_name("store.db-wal")
+    with open_database(url, clock=lambda: SETTLED) as daemon:
+        migrate(daemon.engine)
+        with daemon.reading() as connection:
+            connection.execute(text("select count(*) from meta")).scalar_one()
+        with open_database(url, clock=lambda: SETTLED) as again, again.reading() as connection:
+            connection.execute(text("select count(*) from meta")).scalar_one()
+        before = log.stat().st_ino
+        subprocess.run([sys.executable, "-c", _VISITOR, str(file)], check=True)
+        assert log.exists()
+        assert log.stat().st_ino == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -157,15 +157,25 @@ def _postgresql_engine(url: URL, wait_seconds: float) -> Engine:
 
 
 def _make_private(file: Path) -> None:
+    # A store that is there is never opened and closed here: with that, this process would lose the locks of
+    # every connection it has to the file (POSIX), and the next other process to close it would take itself
+    # for the last one and remove the write-ahead log under us (SQLite, "How to corrupt", 2.2).
     try:
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         if file.stat().st_mode & 0o077:
             file.chmod(0o600)
     except OSError as error:
-        raise ConfigurationError(
-            f"{file}: the store cannot be opened: {error.strerror}",
-            remedy="check store_url, that its folder is there, and that it is ours",
-        ) from None
+        raise _unusable(file, error.strerror or "") from None
+    if not file.is_file() or not os.access(file, os.R_OK | os.W_OK):
+        raise _unusable(file, "it is no file that we may read and write")
+
+
+def _unusable(file: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{file}: the store cannot be opened: {why}",
+        remedy="check store_url, that its folder is there, and that it is ours",
+    )
 
 
 @contextmanager
