@@ -243,8 +243,10 @@ class Watcher:
         context, hint = self._context, taken.hint
         restored = 0
         if hint.roles or hint.configuration or everything:
-            restored = restore_causes(context, lease, taken.observed, actors)
+            # The rules first: what is restored is what the guard's rules say, and those of roles that were
+            # renamed meanwhile would have the parts of one role put into another.
             look_after_guard(context, taken.observed)
+            restored = restore_causes(context, lease, taken.observed, actors)
             self._guard_at, self._revision = context.clock(), revision
         if hint.configuration or everything:
             look_after_configuration(context, actors)
