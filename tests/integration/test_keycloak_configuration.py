@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from fixtures.servers_keycloak import KeycloakRealm
+from fixtures.watched_realm import DIRECTORY
 from quanheng.errors import UnreachableError
 from quanheng.keycloak.clients import close_configurator, open_configurator
 from quanheng.keycloak.configuration import DesiredConfiguration, Difference, Subsystem, apply_configuration
@@ -189,17 +190,7 @@ def test_other_ways_in(keycloak_realm: KeycloakRealm) -> None:
         "name": "other directory",
         "providerId": "ldap",
         "providerType": "org.keycloak.storage.UserStorageProvider",
-        "config": {
-            "connectionUrl": ["ldap://127.0.0.1:1"],
-            "usersDn": ["dc=x"],
-            "vendor": ["other"],
-            "enabled": ["false"],
-            "usernameLDAPAttribute": ["uid"],
-            "rdnLDAPAttribute": ["uid"],
-            "uuidLDAPAttribute": ["entryUUID"],
-            "userObjectClasses": ["person"],
-            "editMode": ["READ_ONLY"],
-        },
+        "config": DIRECTORY,
     }
     send(keycloak_realm, "POST", "/identity-provider/instances", foreign)
     send(keycloak_realm, "POST", "/identity-provider/instances/social-card/mappers", mapper)

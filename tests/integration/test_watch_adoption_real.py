@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.keycloak import RunningKeycloak
 
-from fixtures.guard import PASSWORD, PersonLogin, assert_vetoed, raw
+from fixtures.guard import PersonLogin, assert_vetoed, raw
 from fixtures.real_world import choices_of
 from fixtures.servers_keycloak import describe_realm
 from fixtures.watched_realm import WatchedRealm, build_watched_realm
@@ -57,17 +57,7 @@ def watched(
     world.issue_and_sync()
     world.approve()
     assert world.sync().outcome.refused == ()
-    flows = {flow["alias"]: flow["id"] for flow in made.admin.get("/authentication/flows")}
-    console = {
-        "clientId": CONSOLE,
-        "publicClient": True,
-        "directAccessGrantsEnabled": True,
-        # The realm's own flow refuses everybody.
-        "authenticationFlowBindingOverrides": {"direct_grant": flows["direct grant"]},
-    }
-    made.admin.send("POST", "/clients", console)
-    password = {"type": "password", "value": PASSWORD, "temporary": False}
-    made.admin.send("PUT", f"/users/{world.user(ADMINISTRATOR).id}/reset-password", password)
+    made.open_for_passwords(CONSOLE, str(world.user(ADMINISTRATOR).id))
     for _ in range(3):
         last = made.look()
     assert last.quiet

@@ -6,7 +6,6 @@ in a guarded realm; what has no veto is set right there too, by the guard itself
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.keycloak import RunningKeycloak
 
-from fixtures.real_world import choices_of
-from fixtures.servers_keycloak import describe_realm
-from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, build_watched_realm
+from fixtures.watched_realm import CHIEF, DIRECTORY, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, watched_realms
 from fixtures.watching import watcher
 from fixtures.world import VILLAGE, WorldTemplate
 from quanheng.keycloak.port import RealmRefusedError
@@ -28,7 +25,6 @@ from quanheng.keycloak.rest import SYNC_CLIENT
 from quanheng.model.finding import FindingKind
 from quanheng.operations.check import check
 from quanheng.operations.watching.watcher import read_exposure
-from quanheng.policy.pack import load_packs
 
 OPERATOR: Final = "/岗位/140902-忻府区/业务操作员"
 Way = Callable[[WatchedRealm], str]
@@ -45,19 +41,8 @@ def make_watched(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Make]:
     """Makes realms with 经办人员, 系统管理员 and villagers, in which nothing is left to do."""
-    opened: list[Callable[[], None]] = []
-
-    def make(name: str, key: Ed25519PrivateKey) -> WatchedRealm:
-        name = f"{name}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
-        realm = describe_realm(keycloak_server, keycloak_keys, name, choices_of(load_packs(["shanxi"])))
-        opened.append(realm.close)
-        watched = build_watched_realm(realm, world_template, tmp_path_factory.mktemp(name) / "world", key)
-        opened.append(watched.world.close)
-        return watched
-
-    yield make
-    for close in reversed(opened):
-        close()
+    with watched_realms(keycloak_server, keycloak_keys, world_template, tmp_path_factory) as make:
+        yield make
 
 
 @pytest.fixture(scope="module")
@@ -463,19 +448,6 @@ def other_key(watched: WatchedRealm) -> str:
     config = {"priority": ["1"], "algorithm": ["HS384"]}
     _component(watched, "org.keycloak.keys.KeyProvider", "hmac-generated", config)
     return "keys.theirs"
-
-
-DIRECTORY: Final = {
-    "connectionUrl": ["ldap://127.0.0.1:1"],
-    "usersDn": ["dc=x"],
-    "vendor": ["other"],
-    "enabled": ["false"],
-    "usernameLDAPAttribute": ["uid"],
-    "rdnLDAPAttribute": ["uid"],
-    "uuidLDAPAttribute": ["entryUUID"],
-    "userObjectClasses": ["person"],
-    "editMode": ["READ_ONLY"],
-}
 
 
 def _component(watched: WatchedRealm, kind: str, provider: str, config: dict[str, list[str]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,13 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.keycloak import RunningKeycloak
 
-from fixtures.real_world import choices_of
-from fixtures.servers_keycloak import describe_realm
-from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, build_watched_realm
+from fixtures.guard import PASSWORD
+from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, watched_realms
 from fixtures.world import WorldTemplate
-from quanheng.policy.pack import load_packs
 
-PASSWORD: Final = "Long-enough-1"
 PORTAL: Final = "portal"
 _SECONDS: Final = 30
 
@@ -33,32 +29,16 @@ def make_watched(
 ) -> Iterator[Callable[[str, Ed25519PrivateKey], WatchedRealm]]:
     """Makes realms in which nothing is left to do, with a client that is opened for passwords as none of
     ours is."""
-    opened: list[Callable[[], None]] = []
+    with watched_realms(keycloak_server, keycloak_keys, world_template, tmp_path_factory) as plain:
 
-    def make(name: str, key: Ed25519PrivateKey) -> WatchedRealm:
-        name = f"{name}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
-        realm = describe_realm(keycloak_server, keycloak_keys, name, choices_of(load_packs(["shanxi"])))
-        opened.append(realm.close)
-        watched = build_watched_realm(realm, world_template, tmp_path_factory.mktemp(name) / "world", key)
-        opened.append(watched.world.close)
-        flows = {flow["alias"]: flow["id"] for flow in watched.admin.get("/authentication/flows")}
-        portal = {
-            "clientId": PORTAL,
-            "publicClient": True,
-            "directAccessGrantsEnabled": True,
-            "authenticationFlowBindingOverrides": {"direct_grant": flows["direct grant"]},
-        }
-        watched.admin.send("POST", "/clients", portal)
-        watched.admin.send("POST", "/roles", {"name": "harmless"})
-        for who in (WHO, CHIEF):
-            body = {"type": "password", "value": PASSWORD, "temporary": False}
-            watched.admin.send("PUT", f"/users/{watched.ids[who]}/reset-password", body)
-        settle(watched)
-        return watched
+        def make(name: str, key: Ed25519PrivateKey) -> WatchedRealm:
+            watched = plain(name, key)
+            watched.open_for_passwords(PORTAL, watched.ids[WHO], watched.ids[CHIEF])
+            watched.admin.send("POST", "/roles", {"name": "harmless"})
+            settle(watched)
+            return watched
 
-    yield make
-    for close in reversed(opened):
-        close()
+        yield make
 
 
 @pytest.fixture(scope="module")
