@@ -16,7 +16,8 @@ from typing import Any, Final
 from unicodedata import normalize
 
 from deploy.local.guard import GuardOptions
-from deploy.local.keycloak import RunningKeycloak, ServerDatabase, free_port, start_keycloak, stop_keycloak
+from deploy.local.keycloak import RunningKeycloak, ServerDatabase, start_keycloak, stop_keycloak
+from deploy.local.ports import free_port
 from deploy.local.postgres import LocalPostgres
 from deploy.local.server_database import create_server_database
 from deploy.local.slapd import SUFFIX, RunningSlapd, start_slapd, stop_slapd

@@ -14,6 +14,7 @@ from typing import Any, Final
 from bench.harness import open_context
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.rest import RestRealm
+from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
 from quanheng.operations.judging import clear_caches, find_conflicts
 from quanheng.operations.refresh import sweep
@@ -47,7 +48,8 @@ def _sweep(context: Context) -> dict[str, Any]:
     """What the daemon does each night, but for the comparison of the configuration."""
     began = time.perf_counter()
     clear_caches(context)
-    observed = sweep(context)
+    with hold_lease(context) as lease:
+        observed = sweep(context, lease)
     read = time.perf_counter()
     judged = find_conflicts(context, observed)
     return {

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from deploy.demo.folder import DemoFolder
 from deploy.demo.servers import stop_servers
-from deploy.local.keycloak import LocalServerError
+from deploy.local.cache import LocalServerError
 from deploy.local.slapd import SlapdError
 
 ROOT = Path(__file__).resolve().parents[2]

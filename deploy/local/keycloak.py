@@ -17,7 +17,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -30,6 +29,7 @@ from typing import Final
 
 from deploy.local.cache import LocalServerError, cache_directory
 from deploy.local.guard import GuardOptions, guard_jar
+from deploy.local.ports import free_ports
 
 VERSION: Final = "26.7.3"
 """The one place where the server's version stands."""
@@ -126,8 +126,9 @@ def start_keycloak(
     )
     _install(folder, built)
     admin_user, admin_password = _administrator(folder)
-    port = http_port or free_port()
-    management_port = free_port()
+    fresh = free_ports(2)
+    port = http_port or fresh[0]
+    management_port = next(one for one in fresh if one != port)
     environment = {
         **os.environ,
         "JAVA_OPTS_APPEND": java_options,
@@ -313,14 +314,6 @@ def _administrator(folder: Path) -> tuple[str, str]:
             json.dump(secret, out)
     known = json.loads(file.read_text())
     return known["user"], known["password"]
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _becomes_ready(server: RunningKeycloak, process: subprocess.Popen[bytes], seconds: float) -> bool:

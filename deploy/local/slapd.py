@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.certificates import write_certificates
+from deploy.local.ports import HOST, free_ports, is_free
 
 SUFFIX: Final = "dc=hrss,dc=example"
 SERVICES: Final = f"ou=services,{SUFFIX}"
@@ -33,7 +34,6 @@ READER: Final = f"cn=quanheng,{SERVICES}"
 """The account that quanheng binds as: reads everything, without a limit."""
 ADMINISTRATOR: Final = f"cn=admin,{SUFFIX}"
 
-_HOST: Final = "127.0.0.1"
 _SIZE_LIMIT: Final = 200
 _SCHEMA: Final = Path(__file__).parent / "quanheng.schema.ldif"
 _SYSTEM_SCHEMAS: Final = ("core", "cosine", "inetorgperson")
@@ -86,7 +86,7 @@ def start_slapd(folder: Path, ldif: Path | None = None, *, port: int | None = No
         state.load(ldif)
     state.choose_ports(port)
     if not (state.tls / "ca.pem").exists():
-        write_certificates(state.tls, host=_HOST)
+        write_certificates(state.tls, host=HOST)
     state.launch()
     return state.describe()
 
@@ -156,8 +156,9 @@ class _State:
     def choose_ports(self, port: int | None) -> None:
         """Keep the ports of the last start while they are free."""
         chosen = self.ports() if self._ports_file.exists() else (0, 0)
-        ldap = port or (chosen[0] if _is_free(chosen[0]) else _free_port())
-        ldaps = chosen[1] if _is_free(chosen[1]) and chosen[1] != ldap else _free_port()
+        fresh = free_ports(2)
+        ldap = port or (chosen[0] if is_free(chosen[0]) else fresh[0])
+        ldaps = next(one for one in (chosen[1], *fresh) if one != ldap and is_free(one))
         self._ports_file.write_text(json.dumps([ldap, ldaps]))
 
     def ports(self) -> tuple[int, int]:
@@ -168,7 +169,7 @@ class _State:
     def launch(self) -> None:
         """Start the server; slapd goes into the background by itself, once it listens."""
         ldap, ldaps = self.ports()
-        urls = f"ldap://{_HOST}:{ldap}/ ldaps://{_HOST}:{ldaps}/"
+        urls = f"ldap://{HOST}:{ldap}/ ldaps://{HOST}:{ldaps}/"
         with self._log_file.open("ab") as log:
             done = subprocess.run(
                 [str(_program("slapd")), "-F", str(self.config), "-h", urls],
@@ -185,7 +186,7 @@ class _State:
 
     def _answers(self, port: int) -> bool:
         for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection((_HOST, port), timeout=5):
+            with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=5):
                 if self.running_pid() is not None:
                     return True
             time.sleep(0.02)
@@ -200,8 +201,8 @@ class _State:
         return RunningSlapd(
             folder=self.folder,
             pid=pid,
-            url=f"ldap://{_HOST}:{ldap}",
-            ldaps_url=f"ldaps://{_HOST}:{ldaps}",
+            url=f"ldap://{HOST}:{ldap}",
+            ldaps_url=f"ldaps://{HOST}:{ldaps}",
             ca_file=self.tls / "ca.pem",
             suffix=SUFFIX,
             bind_dn=READER,
@@ -342,21 +343,3 @@ def _existing(folders: tuple[Path, ...], file: str) -> Path:
 def _digest(ldif: Path | None) -> str:
     content = b"" if ldif is None else ldif.read_bytes()
     return hashlib.sha256(_SCHEMA.read_bytes() + content).hexdigest()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    if port == 0:
-        return False
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-    return True
