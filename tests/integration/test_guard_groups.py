@@ -96,8 +96,7 @@ def test_refused(guarded_realm: GuardedRealm, way: Send) -> None:
 def test_refused_without_rules(guarded_realm: GuardedRealm, way: Send) -> None:
     """While nobody can tell a duty from another role, none is put on a group."""
     realm = guarded_realm
-    body = {**realm.admin.get(realm.path("")), "attributes": {}}
-    realm.admin.request("PUT", realm.path(""), json=body)
+    realm.wipe_rules()
     assert not realm.status()["valid"]
     before = state(realm)
     assert_vetoed(way(realm), "duty-group", 403)

@@ -154,9 +154,7 @@ def test_attribute_wiped(guarded_realm: GuardedRealm) -> None:
     """A realm update that drops the attribute takes the rules; no duty is given until they are back."""
     realm = guarded_realm
     user = realm.add_person()
-    body = realm.admin.get(realm.path(""))
-    del body["attributes"]["quanheng.rules"]
-    realm.admin.request("PUT", realm.path(""), json={"attributes": body["attributes"]})
+    realm.wipe_rules()
 
     answer = realm.join(realm.sync, user, realm.duty("handler"))
     assert_vetoed(answer, "rules-missing", 409, "规则缺失")
@@ -197,14 +195,14 @@ def test_renamed_and_deleted_roles(guarded_realm: GuardedRealm) -> None:
     realm.publish(exclusions=rules)
     realm.admin.request("DELETE", realm.path(f"/roles-by-id/{passing}"))
     role = realm.roles["system-admin"]
-    realm.admin.request("PUT", realm.path(f"/roles-by-id/{role}"), json={"name": "harmless", "id": role})
+    path = realm.path(f"/roles-by-id/{role}")
+    realm.configurator.request("PUT", path, json={"name": "harmless", "id": role})
     user = realm.add_person("business-admin", "handler")
 
     answer = realm.join(realm.sync, user, realm.duty("system-admin"))
 
     assert_vetoed(answer, "s3-admins", 409)
-    body = {"name": "duty-system-admin", "id": role}
-    realm.admin.request("PUT", realm.path(f"/roles-by-id/{role}"), json=body)
+    realm.configurator.request("PUT", path, json={"name": "duty-system-admin", "id": role})
 
 
 def test_duty_roles_stay(guarded_realm: GuardedRealm) -> None:
@@ -224,11 +222,11 @@ def test_a_name_like_the_realms_address_is_no_way_out(guarded_realm: GuardedReal
     """A role whose name reads like the address of the realm is not taken for the realm being deleted."""
     realm = guarded_realm
     role, name = realm.roles["handler"], f"x/admin/realms/{realm.name}"
-    realm.admin.request("PUT", realm.path(f"/roles-by-id/{role}"), json={"name": name})
+    realm.configurator.request("PUT", realm.path(f"/roles-by-id/{role}"), json={"name": name})
     try:
         answer = raw(realm.admin, "DELETE", realm.path(f"/roles/{quote(name, safe='')}"))
     finally:
-        realm.admin.request("PUT", realm.path(f"/roles-by-id/{role}"), json={"name": "duty-handler"})
+        realm.configurator.request("PUT", realm.path(f"/roles-by-id/{role}"), json={"name": "duty-handler"})
     assert_vetoed(answer, "duty-role-removal", 403)
 
 
@@ -447,6 +445,12 @@ JUDGED: Final = {
     "fixed roles": ("oidc-hardcoded-claim-mapper", {"claim.name": "realm_access.roles", "claim.value": "x"}),
     "escaped": ("oidc-hardcoded-claim-mapper", {"claim.name": "Realm\\_access.roles", "claim.value": "x"}),
     "fixed person": ("oidc-hardcoded-claim-mapper", {"claim.name": "org_code", "claim.value": "14"}),
+    "fixed name": ("oidc-hardcoded-claim-mapper", {"claim.name": "name", "claim.value": "x"}),
+    "fixed posts": ("oidc-hardcoded-claim-mapper", {"claim.name": "posts", "claim.value": "x"}),
+    "other's name": (
+        "oidc-usermodel-attribute-mapper",
+        {"claim.name": "preferred_username", "user.attribute": "staff_no"},
+    ),
     "prefixed": (
         "oidc-usermodel-realm-role-mapper",
         {"claim.name": "realm_access.roles", "usermodel.realmRoleMapping.rolePrefix": "duty-"},
@@ -463,21 +467,22 @@ JUDGED: Final = {
         "oidc-usermodel-attribute-mapper",
         {"claim.name": "department", "user.attribute": "department"},
     ),
+    "own name": ("oidc-usermodel-attribute-mapper", {"claim.name": "name", "user.attribute": "firstName"}),
     "own area": ("oidc-usermodel-attribute-mapper", {"claim.name": "org_code", "user.attribute": "org_code"}),
 }
 """Mappers by name."""
 
 
 def test_restore_judges_mappers_as_check_does(guarded_realm: GuardedRealm) -> None:
-    """Whatever forges roles by its claim goes, from a client and from a scope; the guard and the watcher's
-    comparison agree on each, and Keycloak's own stay."""
+    """Whatever forges roles, or who somebody is, by its claim goes, from a client and from a scope; the guard
+    and the watcher's comparison agree on each, and Keycloak's own stay."""
     realm, judge = guarded_realm, read_mapper_rules()
     raw(realm.sync, "POST", realm.guard_path("restore"))
     rules = realm.rules()
     rules["protect"] |= {
         "protocol_mappers": list(judge.protocol_mappers),
         "provider_mappers": list(judge.provider_mappers),
-        "role_claims": sorted(judge.role_claims),
+        "role_claims": sorted(judge.decisive_claims),
         "truthful": [{"kind": item.kind, "config": dict(item.config)} for item in judge.truthful],
         "provider_attributes": sorted(judge.provider_attributes),
     }
@@ -507,7 +512,7 @@ def test_restore_judges_mappers_as_check_does(guarded_realm: GuardedRealm) -> No
         for subject, mapper in made
         if judge.of_protocol_mapper(mapper) is Verdict.FORGES
     }
-    assert len(restored) == 2 * 7
+    assert len(restored) == 2 * 11
     for subject, mapper in made:
         if (subject, mapper["name"]) not in {(item["subject"], item["removed"]) for item in restored}:
             path = realm.path(f"{holders[subject]}/protocol-mappers/models/{mapper['id']}")

@@ -81,10 +81,13 @@ final class Grant {
         return null;
     }
 
-    /** What an actor of this realm holds, as Keycloak has it at hand: nobody's grants are judged by it but these. */
+    /**
+     * What an actor of this realm holds, as Keycloak has it at hand: nobody's grants are judged by it but these. What is
+     * mapped directly is held in no area, and entitles nowhere.
+     */
     private List<Held> own(Holdings holdings, Actor actor) {
         UserModel granter = realm.getId().equals(actor.realm()) ? session.users().getUserById(realm, actor.user()) : null;
-        return granter == null ? List.of() : holdings.heldSomehow(Possessed.of(granter));
+        return granter == null ? List.of() : holdings.heldInGroups(granter);
     }
 
     private Refusal target(Possessed possessed, Duty duty) {
@@ -95,9 +98,8 @@ final class Grant {
     }
 
     private Refusal conflicts(Holdings holdings, Possessed possessed, Gain gain, Supplier<List<Held>> told) {
-        Headcount headcount = new Headcount(session, realm);
         Judge judge = new Judge(rules, user.getId(), possessed.groups(), LocalDate.now(CHINA),
-                (rule, area) -> headcount.holders(rule, area, user.getId()));
+                (rule, area) -> new Headcount(session, realm).holders(rule, area, user.getId()));
         // Nearly all grants are in order, and nobody reads by what ways their user holds other things.
         if (judge.conflicts(holdings.heldSomehow(possessed), gain.duties()).isEmpty()) {
             return null;

@@ -1,9 +1,8 @@
 package org.quanheng.guard;
 
-import java.util.Set;
 import java.util.stream.Stream;
-import org.keycloak.models.ClientModel;
-import org.keycloak.models.Constants;
+import org.keycloak.models.ClientModel.ClientIdChangeEvent;
+import org.keycloak.models.ClientModel.ClientRemovedEvent;
 import org.keycloak.models.FederatedIdentityModel;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityCreatedEvent;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityRemovedEvent;
@@ -17,31 +16,29 @@ import org.keycloak.models.RealmModel.IdentityProviderRemovedEvent;
 import org.keycloak.models.RoleContainerModel.RoleRemovedEvent;
 import org.keycloak.models.RoleModel;
 import org.keycloak.models.RoleModel.RoleGrantedEvent;
+import org.keycloak.models.RoleModel.RoleNameChangeEvent;
 import org.keycloak.models.RoleModel.RoleRevokedEvent;
 import org.keycloak.models.UserModel;
 import org.keycloak.models.UserModel.UserPreRemovedEvent;
-import org.keycloak.models.utils.RoleUtils;
 import org.keycloak.provider.ProviderEvent;
 import org.keycloak.provider.ProviderEventListener;
 import org.quanheng.guard.Holdings.Gain;
 import org.quanheng.guard.Possessions.Possessed;
 import org.quanheng.guard.RuleKeeper.Standing;
-import org.quanheng.guard.rules.Rules.Duty;
 
 /** Hears of each grant, removal and link inside its transaction, and refuses what the rules do not allow. */
 final class GuardListener implements ProviderEventListener {
 
-    private static final Set<String> KEYCLOAKS_OWN =
-            Set.of(Constants.OFFLINE_ACCESS_ROLE, Constants.AUTHZ_UMA_AUTHORIZATION);
-
     private final GuardOptions options;
     private final RuleKeeper keeper;
     private final Vetoes vetoes;
+    private final Referents referents;
 
     GuardListener(GuardOptions options, RuleKeeper keeper) {
         this.options = options;
         this.keeper = keeper;
         this.vetoes = new Vetoes(options);
+        this.referents = new Referents(options, keeper, vetoes);
     }
 
     @Override
@@ -63,7 +60,13 @@ final class GuardListener implements ProviderEventListener {
             onCard(unlinked.getKeycloakSession(), unlinked.getRealm(),
                     unlinked.getFederatedIdentity().getIdentityProvider(), "users/" + unlinked.getUser().getId());
         } else if (event instanceof RoleRemovedEvent removed) {
-            onRoleRemoval(removed);
+            referents.onRoleRemoval(removed);
+        } else if (event instanceof RoleNameChangeEvent renamed) {
+            referents.onRoleRename(renamed);
+        } else if (event instanceof ClientRemovedEvent removed) {
+            referents.onClientRemoval(removed);
+        } else if (event instanceof ClientIdChangeEvent renamed) {
+            referents.onClientRename(renamed);
         } else if (event instanceof GroupUpdatedEvent updated) {
             onGroupUpdate(updated);
         } else if (event instanceof IdentityProviderRemovedEvent provider) {
@@ -75,7 +78,7 @@ final class GuardListener implements ProviderEventListener {
 
     private void onGrant(RoleGrantedEvent event) {
         RoleModel role = event.getRole();
-        RealmModel realm = realmOf(role);
+        RealmModel realm = Referents.realmOf(role);
         if (!keeper.guards(realm)) {
             return;
         }
@@ -122,25 +125,16 @@ final class GuardListener implements ProviderEventListener {
 
     private void onRemoval(UserPreRemovedEvent event) {
         RealmModel realm = event.getRealm();
-        if (keeper.guards(realm) && isManaged(event.getKeycloakSession(), realm, event.getUser())) {
-            vetoes.refuse(event.getKeycloakSession(), realm, "users/" + event.getUser().getId(), Refusal.removal());
-        }
-    }
-
-    /** A role that is made again under the same name has another id, which no rule knows. */
-    private void onRoleRemoval(RoleRemovedEvent event) {
-        KeycloakSession session = event.getKeycloakSession();
-        RoleModel role = event.getRole();
-        RealmModel realm = realmOf(role);
-        if (!keeper.guards(realm) || Requests.removesRealm(session, realm)) {
+        if (!keeper.guards(realm)) {
             return;
         }
-        Standing standing = keeper.standing(realm);
-        Duty duty = standing.valid() ? standing.rules().duties().get(role.getId()) : null;
-        // Without rules nobody can tell which roles are duties.
-        boolean matters = duty != null || !standing.valid() && givesForeign(realm, role);
-        if (matters && !Writers.include(session, realm, standing, options)) {
-            vetoes.refuse(session, realm, "roles-by-id/" + role.getId(), Refusal.roleRemoval(duty));
+        KeycloakSession session = event.getKeycloakSession();
+        UserModel user = event.getUser();
+        String path = "users/" + user.getId();
+        if (Writers.own(user, realm, keeper.standing(realm), options)) {
+            vetoes.refuse(session, realm, path, Refusal.writerAccount());
+        } else if (isManaged(session, realm, user)) {
+            vetoes.refuse(session, realm, path, Refusal.removal());
         }
     }
 
@@ -159,16 +153,10 @@ final class GuardListener implements ProviderEventListener {
         boolean matters = standing.valid()
                 ? standing.rules().groups().containsKey(group.getId())
                         || !new Holdings(session, realm, standing.rules()).gainOfGroup(group).duties().isEmpty()
-                : rolesOf(group).anyMatch(role -> givesForeign(realm, role));
+                : rolesOf(group).anyMatch(role -> KeycloaksOwn.isExceeded(realm, role));
         if (matters && !Writers.include(session, realm, standing, options)) {
             vetoes.refuse(session, realm, "groups/" + group.getId(), Refusal.dutyGroup());
         }
-    }
-
-    private static RealmModel realmOf(RoleModel role) {
-        return role.getContainer() instanceof ClientModel client
-                ? client.getRealm()
-                : (RealmModel) role.getContainer();
     }
 
     private void onLink(KeycloakSession session, RealmModel realm, UserModel user, FederatedIdentityModel identity) {
@@ -190,18 +178,9 @@ final class GuardListener implements ProviderEventListener {
     /** Without rules nobody can tell a duty from another role: only Keycloak's own roles can be granted. */
     private void refuseWithoutRules(
             KeycloakSession session, RealmModel realm, UserModel user, Stream<RoleModel> roles) {
-        if (roles.anyMatch(role -> givesForeign(realm, role))) {
+        if (roles.anyMatch(role -> KeycloaksOwn.isExceeded(realm, role))) {
             vetoes.refuse(session, realm, "users/" + user.getId(), Refusal.noRules());
         }
-    }
-
-    private static boolean givesForeign(RealmModel realm, RoleModel role) {
-        return RoleUtils.expandCompositeRolesStream(Stream.of(role)).anyMatch(inner -> {
-            if (inner.getContainer() instanceof ClientModel client) {
-                return !Constants.defaultClients.contains(client.getClientId());
-            }
-            return !KEYCLOAKS_OWN.contains(inner.getName()) && !inner.getId().equals(realm.getDefaultRole().getId());
-        });
     }
 
     private static Stream<RoleModel> rolesOf(GroupModel group) {
@@ -219,7 +198,7 @@ final class GuardListener implements ProviderEventListener {
             Holdings holdings = new Holdings(session, realm, standing.rules());
             return !holdings.heldSomehow(Possessions.of(session).read(user.getId())).isEmpty();
         }
-        return user.getGroupsStream().flatMap(GuardListener::rolesOf).anyMatch(role -> givesForeign(realm, role));
+        return user.getGroupsStream().flatMap(GuardListener::rolesOf).anyMatch(role -> KeycloaksOwn.isExceeded(realm, role));
     }
 
     private String card(Standing standing) {

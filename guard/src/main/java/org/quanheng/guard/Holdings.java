@@ -14,6 +14,7 @@ import org.keycloak.models.GroupModel;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.RoleModel;
+import org.keycloak.models.UserModel;
 import org.quanheng.guard.Possessions.Possessed;
 import org.quanheng.guard.rules.Areas;
 import org.quanheng.guard.rules.Held;
@@ -48,8 +49,11 @@ final class Holdings {
                 through(role, null, List.of(DIRECT), found);
             }
         }
-        for (GroupModel group : groups(possessed)) {
-            throughGroup(group, found);
+        for (String id : possessed.groups()) {
+            GroupModel group = session.groups().getGroupById(realm, id);
+            if (group != null) {
+                throughGroup(group, found);
+            }
         }
         found.sort(Comparator.comparingInt(held -> held.path().size()));
         return found;
@@ -59,13 +63,18 @@ final class Holdings {
     List<Held> heldSomehow(Possessed possessed) {
         List<Held> found = new ArrayList<>();
         for (String role : possessed.roles()) {
-            add(inside(role), null, found);
+            add(new Carried(role, null), found);
         }
-        for (GroupModel group : groups(possessed)) {
-            for (Carried carried : carried(group)) {
-                add(inside(carried.role()), carried.area(), found);
-            }
+        for (String group : possessed.groups()) {
+            carried(group).forEach(carried -> add(carried, found));
         }
+        return found;
+    }
+
+    /** What a user's groups give, as Keycloak has them at hand; likewise in no order and with empty paths. */
+    List<Held> heldInGroups(UserModel user) {
+        List<Held> found = new ArrayList<>();
+        user.getGroupsStream().forEach(group -> carried(group).forEach(carried -> add(carried, found)));
         return found;
     }
 
@@ -102,33 +111,31 @@ final class Holdings {
         return gain;
     }
 
-    private List<GroupModel> groups(Possessed possessed) {
-        List<GroupModel> found = new ArrayList<>(possessed.groups().size());
-        for (String id : possessed.groups()) {
-            GroupModel group = session.groups().getGroupById(realm, id);
-            if (group != null) {
-                found.add(group);
-            }
-        }
-        return found;
-    }
-
     /** A role that a group has, by itself or from above; the area is that of the group that it was put on. */
     private record Carried(String role, String area) {
+    }
+
+    private List<Carried> carried(String id) {
+        List<Carried> known = carriedByGroup.get(id);
+        if (known != null) {
+            return known;
+        }
+        GroupModel group = session.groups().getGroupById(realm, id);
+        return group == null ? List.of() : carried(group);
     }
 
     private List<Carried> carried(GroupModel group) {
         List<Carried> known = carriedByGroup.get(group.getId());
         if (known == null) {
             known = new ArrayList<>();
-            List<String> roles = group.getRoleMappingsStream().map(RoleModel::getId).toList();
+            List<RoleModel> roles = group.getRoleMappingsStream().toList();
             if (!roles.isEmpty()) {
                 String area = area(group);
-                for (String role : roles) {
-                    known.add(new Carried(role, area));
+                for (RoleModel role : roles) {
+                    known.add(new Carried(role.getId(), area));
                 }
             }
-            GroupModel above = group.getParent();
+            String above = group.getParentId();
             if (above != null) {
                 known.addAll(carried(above));
             }
@@ -141,9 +148,9 @@ final class Holdings {
         return Areas.of(carrier.getFirstAttribute(AREA_ATTRIBUTE));
     }
 
-    private static void add(List<Inside> duties, String area, List<Held> found) {
-        for (Inside inner : duties) {
-            found.add(new Held(inner.duty(), area, List.of()));
+    private void add(Carried carried, List<Held> found) {
+        for (Inside inner : inside(carried.role())) {
+            found.add(new Held(inner.duty(), carried.area(), List.of()));
         }
     }
 
@@ -151,7 +158,7 @@ final class Holdings {
     private record Inside(String duty, boolean outermost) {
     }
 
-    private record Step(String role, boolean pastDuty) {
+    private record Step(RoleModel role, boolean pastDuty) {
     }
 
     private List<Inside> inside(String outermost) {
@@ -160,27 +167,31 @@ final class Holdings {
             return known;
         }
         List<Inside> duties = new ArrayList<>();
-        Set<String> seen = new HashSet<>(Set.of(outermost));
-        Deque<Step> open = new ArrayDeque<>(List.of(new Step(outermost, false)));
+        insideByRole.put(outermost, duties);
+        RoleModel first = realm.getRoleById(outermost);
+        if (first == null) {
+            return duties;
+        }
+        Set<String> seen = new HashSet<>();
+        seen.add(outermost);
+        Deque<Step> open = new ArrayDeque<>();
+        open.add(new Step(first, false));
         while (!open.isEmpty()) {
             Step step = open.poll();
-            RoleModel role = realm.getRoleById(step.role());
-            if (role == null) {
-                continue;
-            }
-            boolean isDuty = rules.duties().containsKey(step.role());
+            String id = step.role().getId();
+            boolean isDuty = rules.duties().containsKey(id);
             if (isDuty) {
-                duties.add(new Inside(step.role(), !step.pastDuty()));
+                duties.add(new Inside(id, !step.pastDuty()));
             }
-            if (role.isComposite()) {
+            if (step.role().isComposite()) {
                 boolean past = isDuty || step.pastDuty();
-                role.getCompositesStream()
-                        .map(RoleModel::getId)
-                        .filter(seen::add)
-                        .forEach(inner -> open.add(new Step(inner, past)));
+                step.role().getCompositesStream().forEach(inner -> {
+                    if (seen.add(inner.getId())) {
+                        open.add(new Step(inner, past));
+                    }
+                });
             }
         }
-        insideByRole.put(outermost, duties);
         return duties;
     }
 

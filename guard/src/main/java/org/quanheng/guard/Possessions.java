@@ -14,10 +14,7 @@ import org.hibernate.Session;
 import org.keycloak.connections.jpa.JpaConnectionProvider;
 import org.keycloak.connections.jpa.util.JpaUtils;
 import org.keycloak.models.AbstractKeycloakTransaction;
-import org.keycloak.models.GroupModel;
 import org.keycloak.models.KeycloakSession;
-import org.keycloak.models.RoleModel;
-import org.keycloak.models.UserModel;
 
 /**
  * What users have in the database at this moment, and the locks on their rows.
@@ -35,14 +32,6 @@ final class Possessions {
 
         private static Possessed nothing() {
             return new Possessed(new HashSet<>(), new HashSet<>(), new HashSet<>());
-        }
-
-        /** Roles and groups of a user as a model has them, cached perhaps. */
-        static Possessed of(UserModel user) {
-            Possessed found = nothing();
-            user.getRoleMappingsStream().map(RoleModel::getId).forEach(found.roles::add);
-            user.getGroupsStream().map(GroupModel::getId).forEach(found.groups::add);
-            return found;
         }
     }
 

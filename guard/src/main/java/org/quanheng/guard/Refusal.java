@@ -2,9 +2,7 @@ package org.quanheng.guard;
 
 import jakarta.ws.rs.core.Response.Status;
 import java.util.List;
-import java.util.Objects;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.quanheng.guard.rules.Conflict;
 import org.quanheng.guard.rules.Rules.Duty;
 
@@ -64,6 +62,28 @@ record Refusal(Status status, String rule, String article, String reason, String
                 "角色“" + duty.label() + "”受权限规则约束，不得删除。", duty.label());
     }
 
+    /** @param duty null while there are no rules, and every role may be one */
+    static Refusal roleRename(Duty duty) {
+        if (duty == null) {
+            return new Refusal(Status.FORBIDDEN, "duty-role-rename", "",
+                    "本域的权限规则缺失或未通过校验，暂不能更改角色名称。请联系系统维护人员。", "");
+        }
+        return new Refusal(Status.FORBIDDEN, "duty-role-rename", duty.article(),
+                "角色“" + duty.label() + "”受权限规则约束，不得改名。", duty.label());
+    }
+
+    /** @param known whether there are rules; without them every role may be a duty */
+    static Refusal clientRename(boolean known) {
+        return new Refusal(Status.FORBIDDEN, "duty-client-rename", "", known
+                ? "该客户端的角色受权限规则约束，不得更改客户端标识。"
+                : "本域的权限规则缺失或未通过校验，暂不能更改客户端标识。请联系系统维护人员。", "");
+    }
+
+    static Refusal writerAccount() {
+        return new Refusal(Status.FORBIDDEN, "writer-account", "",
+                "同步服务的客户端不得删除或改名，其服务账号不得删除或关闭。", "");
+    }
+
     static Refusal dutyGroup() {
         return new Refusal(Status.FORBIDDEN, "duty-group", "",
                 "赋予岗位、权限或资格的组（其角色、上级组、所属地区、名称及默认组设置）只能由同步服务维护。", "");
@@ -87,11 +107,15 @@ record Refusal(Status status, String rule, String article, String reason, String
 
     /** One refusal with every reason; the first gives status and rule. None of them may be there. */
     static Refusal all(Refusal... refusals) {
-        return Stream.of(refusals)
-                .filter(Objects::nonNull)
-                .reduce((one, next) -> new Refusal(
-                        one.status, one.rule, one.article, one.reason + next.reason, one.duty))
-                .orElse(null);
+        Refusal all = null;
+        for (Refusal next : refusals) {
+            if (all == null) {
+                all = next;
+            } else if (next != null) {
+                all = new Refusal(all.status, all.rule, all.article, all.reason + next.reason, all.duty);
+            }
+        }
+        return all;
     }
 
     private static Refusal of(Status status, String rule, Duty duty, String reason) {

@@ -30,6 +30,30 @@ final class Writers {
                 .anyMatch(account -> actor.is(account.getId(), realm));
     }
 
+    /** Whether an account is theirs. */
+    static boolean own(UserModel user, RealmModel realm, Standing standing, GuardOptions options) {
+        if (standing.valid()) {
+            return standing.rules().writers().contains(user.getId());
+        }
+        String link = user.getServiceAccountClientLink();
+        ClientModel client = link == null ? null : realm.getClientById(link);
+        return client != null && options.clients().contains(client.getClientId());
+    }
+
+    /**
+     * Whether they act through a client.
+     *
+     * @param name by which the server's operator may have named it, if it is being renamed the one it had
+     */
+    static boolean use(
+            ClientModel client, String name, KeycloakSession session, Standing standing, GuardOptions options) {
+        if (!standing.valid()) {
+            return options.clients().contains(name);
+        }
+        UserModel account = session.users().getServiceAccount(client);
+        return account != null && standing.rules().writers().contains(account.getId());
+    }
+
     private static Optional<UserModel> serviceAccount(KeycloakSession session, ClientModel client) {
         return client == null || !client.isServiceAccountsEnabled()
                 ? Optional.empty()

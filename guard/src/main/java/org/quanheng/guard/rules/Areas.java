@@ -33,6 +33,14 @@ public final class Areas {
 
     /** Whether something held in {@code area} (null: everywhere) is held where a rule for {@code areas} applies. */
     static boolean cover(Collection<String> areas, String area) {
-        return areas.isEmpty() || area == null || areas.stream().anyMatch(area::startsWith);
+        if (areas.isEmpty() || area == null) {
+            return true;
+        }
+        for (String wide : areas) {
+            if (area.startsWith(wide)) {
+                return true;
+            }
+        }
+        return false;
     }
 }

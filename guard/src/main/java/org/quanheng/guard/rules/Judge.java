@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.quanheng.guard.rules.Rules.Duty;
@@ -55,17 +56,13 @@ public final class Judge {
             return found;
         }
         addUnqualified(found, gained);
-        Set<String> waived = rules.waivers().stream()
-                .filter(waiver -> waiver.counts(user, day))
-                .map(Rules.Waiver::rule)
-                .collect(Collectors.toSet());
-        for (Exclusion rule : rules.exclusions().concerning(gained)) {
-            if (!waived.contains(Rules.source(rule.id()))) {
+        for (Exclusion rule : rules.exclusions().meeting(held, gained)) {
+            if (!isWaived(rule.id())) {
                 addExcluded(found, rule, held, gained);
             }
         }
         for (Maximum rule : rules.maxima()) {
-            if (waived.contains(Rules.source(rule.id()))) {
+            if (!concerns(rule, gained) || isWaived(rule.id())) {
                 continue;
             }
             if (rule.per() == Scope.PERSON) {
@@ -75,6 +72,11 @@ public final class Judge {
             }
         }
         return found;
+    }
+
+    private boolean isWaived(String rule) {
+        String source = Rules.source(rule);
+        return rules.waivers().stream().anyMatch(waiver -> waiver.rule().equals(source) && waiver.counts(user, day));
     }
 
     /** Whether what somebody holds entitles to grant a duty in an area; nobody grants one without an area. */
@@ -109,19 +111,18 @@ public final class Judge {
         }
     }
 
-    private List<String> missing(Duty duty, String area) {
+    private Set<String> missing(Duty duty, String area) {
         if (duty == null) {
-            return List.of();
+            return Set.of();
         }
-        Stream<String> there = duty.within().stream()
-                .filter(part -> Areas.cover(part.areas(), area))
-                .map(Within::requires)
-                .flatMap(Set::stream);
-        return Stream.concat(duty.requires().stream(), there)
-                .distinct()
-                .filter(group -> !qualifications.contains(group))
-                .sorted()
-                .toList();
+        Set<String> wanted = new TreeSet<>(duty.requires());
+        for (Within part : duty.within()) {
+            if (Areas.cover(part.areas(), area)) {
+                wanted.addAll(part.requires());
+            }
+        }
+        wanted.removeAll(qualifications);
+        return wanted;
     }
 
     private void addExcluded(List<Conflict> found, Exclusion rule, List<Held> held, List<Held> gained) {
@@ -167,9 +168,6 @@ public final class Judge {
     }
 
     private void addTooMany(List<Conflict> found, Maximum rule, List<Held> held, List<Held> gained) {
-        if (gained.stream().noneMatch(item -> counts(rule, item))) {
-            return;
-        }
         Map<String, Held> counted = new LinkedHashMap<>();
         Stream.concat(gained.stream(), held.stream())
                 .filter(item -> counts(rule, item))
@@ -198,6 +196,15 @@ public final class Judge {
                                 + count + " 人在任，不能再有" + told(item)));
             }
         }
+    }
+
+    private static boolean concerns(Maximum rule, List<Held> gained) {
+        for (Held item : gained) {
+            if (counts(rule, item)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static boolean counts(Maximum rule, Held item) {
