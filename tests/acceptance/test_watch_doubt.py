@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 
 from fixtures.watching import watcher
 from fixtures.world import BUREAU, VILLAGE, World
+from quanheng.errors import UnreachableError
+from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.ids import RoleName, Username
 from quanheng.model.realm import NewUser
+from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.refresh import MANY_USERS
+from quanheng.operations.watching.doubting import read_doubt
 from quanheng.operations.watching.watcher import Watcher, read_exposure
+from quanheng.store.meta import write_text
+from quanheng.watch.doubt import Doubt
 
 OURS: Final = "service-account-quanheng-sync"
 REVIEWER: Final = RoleName("post-reviewer")
@@ -250,3 +257,236 @@ def test_many_in_doubt_are_settled_by_one_sweep(world: World) -> None:
         look.tick()
     assert (world.fake.calls["sweep_users"], world.fake.calls["read_user"]) == (1, 0)
     assert look.tick().quiet
+
+
+# How a doubt ends
+
+
+def stolen(world: World) -> Any:
+    """Who changed our client so that its tokens live long, took one, and put all back."""
+    take_over(world)
+    return world.fake.steal_token(OURS)
+
+
+def give_handler(thief: Any, world: World, staff_no: str = "T00003") -> None:
+    """A duty's group, joined with a token."""
+    thief.join_group(world.user(staff_no).id, world.group(HANDLER).id)
+
+
+def doubt_of(world: World) -> Doubt:
+    """The one in the store."""
+    with world.context.database.reading() as connection:
+        doubt = read_doubt(connection)
+    assert doubt is not None
+    return doubt
+
+
+def refuse_logout(world: World, fault: Exception) -> Callable[[], None]:
+    """Keycloak does not end sessions; returns what makes it do so again."""
+
+    def refuse(name: str) -> None:
+        if name == "logout":
+            raise fault
+
+    def allow() -> None:
+        world.fake.before_call = None
+
+    world.fake.before_call = refuse
+    return allow
+
+
+def test_a_token_that_lives_long_is_void_when_the_doubt_ends(staffed: World) -> None:
+    """Eleven minutes later it gives nothing: Keycloak refuses it, while we go on."""
+    look = watcher(staffed)
+    look.tick()
+    thief = stolen(staffed)
+    look.tick()
+    give_handler(thief, staffed)
+    assert look_until_quiet(staffed, look) > 0
+    staffed.pass_time(minutes=11)
+    staffed.fake.calls.clear()
+    look.tick()
+    assert staffed.fake.calls["logout"] == 1
+    assert doubt_of(staffed).ended is not None
+    with pytest.raises(RealmRefusedError, match="void"):
+        give_handler(thief, staffed)
+    staffed.change("T00003", name="改名")
+    assert staffed.issue_and_sync().outcome.refused == ()
+    assert right(staffed)
+    staffed.verify_ledger()
+
+
+def test_its_end_is_quiet(staffed: World) -> None:
+    """Our own logout neither begins the next doubt nor is read again; then a look is one request again."""
+    look = watcher(staffed)
+    look.tick()
+    take_over(staffed)
+    look_until_quiet(staffed, look)
+    for _ in range(3):
+        staffed.pass_time(minutes=11)
+        look.tick()
+    ended = doubt_of(staffed)
+    assert ended.ended is not None
+    assert (staffed.fake.calls["logout"], len(staffed.ledger("own_account_doubted"))) == (1, 1)
+    staffed.fake.calls.clear()
+    staffed.pass_time(seconds=2)
+    assert look.tick().quiet
+    assert staffed.fake.calls == {"read_admin_events": 1}
+    assert doubt_of(staffed) == ended
+
+
+def test_while_it_is_not_over_nobody_is_logged_out(staffed: World) -> None:
+    """Up to ten minutes after the last tampering, whenever that was."""
+    look = watcher(staffed)
+    look.tick()
+    for _ in range(3):
+        take_over(staffed)
+        look_until_quiet(staffed, look)
+        staffed.pass_time(minutes=9)
+        look.tick()
+    assert (staffed.fake.calls["logout"], doubt_of(staffed).ended) == (0, None)
+    staffed.pass_time(minutes=2)
+    look.tick()
+    assert staffed.fake.calls["logout"] == 1
+
+
+@pytest.mark.parametrize("fault", [RealmRefusedError("no", status=403), UnreachableError("away")])
+def test_until_the_tokens_are_void_it_stays_open(staffed: World, fault: Exception) -> None:
+    """An hour later what a thief does is undone all the same; as soon as Keycloak does it, it ends."""
+    look = watcher(staffed)
+    look.tick()
+    thief = stolen(staffed)
+    look.tick()
+    staffed.pass_time(hours=1)
+    allow = refuse_logout(staffed, fault)
+    look.tick()
+    assert doubt_of(staffed).ended is None
+    give_handler(thief, staffed)
+    allow()
+    staffed.pass_time(seconds=2)
+    assert look.tick().changes > 0
+    assert right(staffed)
+    assert doubt_of(staffed).ended is not None
+    with pytest.raises(RealmRefusedError, match="void"):
+        give_handler(thief, staffed)
+
+
+def test_only_the_one_writer_ends_it(staffed: World) -> None:
+    """While somebody else has the lease nobody is logged out."""
+    look = watcher(staffed)
+    look.tick()
+    take_over(staffed)
+    look_until_quiet(staffed, look)
+    staffed.pass_time(minutes=11)
+    with hold_lease(staffed.open()):
+        look.tick()
+    assert (staffed.fake.calls["logout"], doubt_of(staffed).ended) == (0, None)
+    look.tick()
+    assert (staffed.fake.calls["logout"], doubt_of(staffed).ended is None) == (1, False)
+
+
+def test_nobody_looked_for_a_day(staffed: World) -> None:
+    """While the watcher was away, what was done long after the tampering is in doubt."""
+    thief = stolen(staffed)
+    watcher(staffed).tick()
+    staffed.pass_time(hours=24)
+    give_handler(thief, staffed)
+    assert look_until_quiet(staffed, watcher(staffed)) > 0
+    assert right(staffed)
+
+
+def test_a_thief_who_tampers_in_our_name_renews_it(staffed: World) -> None:
+    """Who uses one token to get the next does not do so unseen: the doubt goes on from there."""
+    look = watcher(staffed)
+    look.tick()
+    thief = stolen(staffed)
+    look.tick()
+    staffed.pass_time(minutes=9)
+    thief._tell("UPDATE", "CLIENT", "clients/ours")
+    look.tick()
+    at = staffed.clock()
+    staffed.pass_time(minutes=2)
+    look.tick()
+    assert doubt_of(staffed).ended is None
+    assert doubt_of(staffed).until > at + timedelta(minutes=9)
+
+
+def test_tampering_just_before_its_end_that_shows_after_it(staffed: World) -> None:
+    """It is open again, and what was done meanwhile is in doubt."""
+    look = watcher(staffed)
+    look.tick()
+    take_over(staffed)
+    look_until_quiet(staffed, look)
+    staffed.pass_time(minutes=11)
+    late = staffed.clock()
+    look.tick()
+    assert doubt_of(staffed).ended is not None
+    staffed.fake.as_actor("master")._tell("UPDATE", "CLIENT", "clients/ours")
+    event = staffed.fake._state.events[-1]
+    staffed.fake._state.events[-1] = type(event)(
+        **{name: getattr(event, name) for name in event.__slots__} | {"at": late}
+    )
+    staffed.pass_time(seconds=5)
+    join_group(staffed)
+    assert look_until_quiet(staffed, look) > 0
+    assert right(staffed)
+    assert doubt_of(staffed).ended is None
+
+
+def test_one_of_a_version_before(staffed: World) -> None:
+    """Two moments, however long ago: nobody voided a token then, so the first look does."""
+    with staffed.context.database.transaction() as connection:
+        old = [staffed.clock() - timedelta(days=2), staffed.clock() - timedelta(days=2, minutes=-11)]
+        write_text(connection, "own_events_doubted", json.dumps([moment.isoformat() for moment in old]))
+    thief = staffed.fake.steal_token(OURS)
+    staffed.pass_time(seconds=2)
+    look = watcher(staffed)
+    look.tick()
+    ended = doubt_of(staffed)
+    assert (ended.since, ended.until) == (old[0], old[1])
+    assert ended.ended is not None
+    with pytest.raises(RealmRefusedError, match="void"):
+        give_handler(thief, staffed)
+
+
+def test_a_client_that_was_made_anew_is_ours_too(staffed: World) -> None:
+    """Its account is another, which the next process believes: its tokens are void as well."""
+    look = watcher(staffed)
+    look.tick()
+    client = staffed.settings.keycloak.configurator.client_id
+    made = staffed.fake.as_actor("master").tamper_service_account(client)
+    thief = staffed.fake.steal_token(made)
+    look.tick()
+    staffed.pass_time(minutes=11)
+    look.tick()
+    assert doubt_of(staffed).ended is not None
+    with pytest.raises(RealmRefusedError, match="void"):
+        give_handler(thief, staffed)
+
+
+def test_without_a_doubt_nothing_is_asked(world: World) -> None:
+    """Before there was one, a look is one request."""
+    world.hire(VILLAGE)
+    world.issue_and_sync()
+    look = watcher(world)
+    look.tick()
+    world.pass_time(seconds=2)
+    world.fake.calls.clear()
+    look.tick()
+    assert world.fake.calls == {"read_admin_events": 1}
+
+
+def test_it_is_noted_again_though_the_last_one_is_open(staffed: World) -> None:
+    """Who tampers while Keycloak does not void our tokens is in the ledger as well."""
+    look = watcher(staffed)
+    look.tick()
+    take_over(staffed)
+    look.tick()
+    allow = refuse_logout(staffed, RealmRefusedError("no", status=403))
+    staffed.pass_time(hours=1)
+    look.tick()
+    staffed.fake.as_actor("second")._tell("UPDATE", "CLIENT", "clients/ours")
+    look.tick()
+    allow()
+    entries = [json.loads(entry.body) for entry in staffed.ledger("own_account_doubted")]
+    assert [entry["actors"] for entry in entries] == [["master"], ["second"]]

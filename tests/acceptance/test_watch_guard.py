@@ -137,3 +137,32 @@ def test_the_sweep_clears_caches_and_judges_everybody(world: World, look: Watche
     assert look.tick().changes == 1
     assert world.duties("P00001") == {"系统管理员"}
     assert find_conflicts(world.context, read_live(world.console)).conflicts == ()
+
+
+def test_swapped_names_of_duties_are_told(world: World, look: Watcher, guard: FakeGuardState) -> None:
+    """The guard keeps its rules; it is told once, and again when it is done again."""
+    handler = RoleName("post-handler")
+    rules = guard.rules
+
+    def swap() -> None:
+        aside = world.console.tamper_rename_role(handler, "aside")
+        world.console.tamper_rename_role(REVIEWER, handler)
+        world.console.tamper_rename_role(aside, REVIEWER)
+
+    for times in (1, 2):
+        swap()
+        for number in range(3):
+            world.pass_time(minutes=1)
+            world.console.tamper_role(f"harmless-{times}-{number}")
+            look.tick()
+        assert guard.rules == rules
+        entries = [json.loads(entry.body) for entry in world.ledger("guard_rules_withheld")]
+        assert len(entries) == times
+        assert len(entries[-1]["causes"]) == 2
+        assert entries[-1]["causes"][0].startswith("经办人员（post-handler）")
+        assert "realm apply 不能" in entries[-1]["remedy"]
+        swap()
+        world.pass_time(minutes=1)
+        look.tick()
+    assert world.ledger("guard_rules_invalid") == []
+    world.verify_ledger()

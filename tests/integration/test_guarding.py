@@ -17,8 +17,8 @@ from quanheng.errors import ConfigurationError
 from quanheng.identity.rules_key import PRIVATE
 from quanheng.keycloak.fake_base import FakeGuardState
 from quanheng.keycloak.port import RealmRefusedError
-from quanheng.keycloak.sealing import UnsealableRulesError
-from quanheng.model.ids import KeycloakId
+from quanheng.keycloak.sealing import SwappedRolesError, UnsealableRulesError
+from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.operations.guarding import Published, publish_rules, read_issue
 from quanheng.operations.refresh import read_live
 
@@ -235,3 +235,48 @@ def test_a_copied_key_is_no_qualification(guarded: World) -> None:
     guarded.console.create_group(root.id, "假", ours.attributes, frozenset())
     found = qualification_groups(guarded.pack, guarded.context.realm.read_groups())
     assert list(found.values()) == [ours.id]
+
+
+HANDLER, REVIEWER = RoleName("post-handler"), RoleName("post-reviewer")
+
+
+def _swap(world: World) -> None:
+    aside = world.console.tamper_rename_role(HANDLER, "aside")
+    world.console.tamper_rename_role(REVIEWER, HANDLER)
+    world.console.tamper_rename_role(aside, REVIEWER)
+
+
+def test_names_that_were_swapped(guarded: World) -> None:
+    """Rules by name would take the one duty for the other: not published, until the names are back."""
+    publish(guarded)
+    before = in_force(guarded)
+    _swap(guarded)
+    for _ in range(2):
+        with pytest.raises(SwappedRolesError, match=r"'post-handler' is called 'post-reviewer'"):
+            publish(guarded)
+    assert in_force(guarded) == before
+    _swap(guarded)
+    assert publish(guarded) is None
+
+
+def test_names_that_were_swapped_by_way_of_a_new_role(guarded: World) -> None:
+    """Once the first name is another role's, and published, the old one is still known."""
+    publish(guarded)
+    aside = guarded.console.tamper_rename_role(HANDLER, "aside")
+    guarded.console.tamper_role(HANDLER, composites=guarded.context.rules.composites[HANDLER])
+    assert publish(guarded) is not None
+    guarded.console.tamper_rename_role(REVIEWER, "away")
+    guarded.console.tamper_rename_role(aside, REVIEWER)
+    with pytest.raises(SwappedRolesError, match=r"'post-handler' is called 'post-reviewer'"):
+        publish(guarded)
+
+
+def test_rules_of_a_version_that_kept_no_ids(guarded: World) -> None:
+    """What the guard has already is written down at the next look, without publishing it again."""
+    publish(guarded)
+    with guarded.context.database.transaction() as connection:
+        connection.exec_driver_sql("delete from meta where key = 'rules_duties'")
+    assert publish(guarded) is None
+    _swap(guarded)
+    with pytest.raises(SwappedRolesError):
+        publish(guarded)

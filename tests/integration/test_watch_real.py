@@ -6,11 +6,15 @@ in a guarded realm; what has no veto is set right there too, by the guard itself
 
 from __future__ import annotations
 
+import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+import jwt
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,12 +25,16 @@ from fixtures.watched_realm import CHIEF, DIRECTORY, HANDLER, OFFICE, ROLE, WHO,
 from fixtures.watching import watcher
 from fixtures.world import VILLAGE, WorldTemplate
 from quanheng.keycloak.port import RealmRefusedError
-from quanheng.keycloak.rest import SYNC_CLIENT
+from quanheng.keycloak.rest import CONFIGURATOR_CLIENT, SYNC_CLIENT
 from quanheng.model.finding import FindingKind
 from quanheng.operations.check import check
+from quanheng.operations.watching.doubting import read_doubt
 from quanheng.operations.watching.watcher import read_exposure
+from quanheng.store.meta import read_text, write_text
 
 OPERATOR: Final = "/岗位/140902-忻府区/业务操作员"
+DOUBT: Final = "own_events_doubted"
+"""Entry of ``meta``."""
 Way = Callable[[WatchedRealm], str]
 """Gives power past the rules; returns the user who then breaks one."""
 Cause = Callable[[WatchedRealm], None]
@@ -240,18 +248,21 @@ def test_admin_events_switched_off(unguarded: WatchedRealm) -> None:
     assert last.quiet
 
 
-def stolen_token(watched: WatchedRealm) -> str:
-    """An access token of our daily client, whose way to log in is changed for a moment and put back."""
-    client = watched.client(SYNC_CLIENT)
-    path = f"/clients/{client}"
+def stolen_token(watched: WatchedRealm, client: str = SYNC_CLIENT, *, seconds: int = 300) -> str:
+    """An access token of a client of ours, whose way to log in, and for how long, is changed for a moment and
+    put back."""
+    path = f"/clients/{watched.client(client)}"
     before = watched.admin.get(path)
-    watched.admin.send(
-        "PUT", path, {**before, "clientAuthenticatorType": "client-secret", "secret": "stolen"}
-    )
+    changed = {
+        "clientAuthenticatorType": "client-secret",
+        "secret": "stolen",
+        "attributes": {**before["attributes"], "access.token.lifespan": str(seconds)},
+    }
+    watched.admin.send("PUT", path, {**before, **changed})
     realm = watched.world.settings.keycloak.realm
     answer = requests.post(
         f"{watched.server.url}/realms/{realm}/protocol/openid-connect/token",
-        data={"grant_type": "client_credentials", "client_id": SYNC_CLIENT, "client_secret": "stolen"},
+        data={"grant_type": "client_credentials", "client_id": client, "client_secret": "stolen"},
         timeout=30,
     )
     watched.admin.send("PUT", path, before)
@@ -272,6 +283,52 @@ def test_a_token_of_our_own_client_in_other_hands(realm: str, request: pytest.Fi
     )
     assert joined.status_code == 204, joined.text
     assert watched.look().changes > 0
+    watched.assert_right()
+
+
+def age_doubt(watched: WatchedRealm) -> None:
+    """As if the doubt had begun eleven minutes earlier."""
+    with watched.world.context.database.transaction() as connection:
+        moments = map(datetime.fromisoformat, json.loads(read_text(connection, DOUBT) or ""))
+        earlier = [(moment - timedelta(minutes=11)).isoformat() for moment in moments]
+        write_text(connection, DOUBT, json.dumps(earlier))
+
+
+@pytest.mark.parametrize("client", [SYNC_CLIENT, CONFIGURATOR_CLIENT])
+def test_a_stolen_token_does_not_outlive_the_doubt(guarded: WatchedRealm, client: str) -> None:
+    """It was made to live for an hour: after the time of the doubt Keycloak refuses it, and we go on."""
+    watched = guarded
+    realm = watched.real.realm
+    token = stolen_token(watched, client, seconds=3600)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 3600
+    path = f"{watched.server.url}/admin/realms/{watched.world.settings.keycloak.realm}/users/count"
+
+    def asks() -> int:
+        answer = requests.get(path, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        return answer.status_code
+
+    watched.look()
+    assert asks() == 200
+    age_doubt(watched)
+    while time.time() < claims["iat"] + 2:  # one of the very second outlives it
+        time.sleep(0.1)
+    ours = [connection.claims()["jti"] for connection in watched.real.connections]
+    watched.look()
+    assert asks() == 401
+    with watched.world.context.database.reading() as connection:
+        doubt = read_doubt(connection)
+    assert doubt is not None
+    assert doubt.ended is not None
+    for connection, before in zip(watched.real.connections, ours, strict=True):
+        assert connection.get(connection.realm_path("/users/count")) > 0
+        assert connection.claims()["jti"] != before
+    logged_out = [
+        event.resource_path for event in realm.read_admin_events(doubt.since) if event.operation == "ACTION"
+    ]
+    assert {f"users/{account}/logout" for account in realm.own_actors} <= {*logged_out}
+    assert len(realm.own_actors) == 2
+    assert watched.look().quiet
     watched.assert_right()
 
 

@@ -15,7 +15,14 @@ from fixtures.feeds import shanxi
 from fixtures.pure import desire, realm_of, registry
 from quanheng.keycloak.configuration_files import read_mapper_rules
 from quanheng.keycloak.guard import SealedRules
-from quanheng.keycloak.sealing import UnsealableRulesError, digest_of_rules, seal
+from quanheng.keycloak.sealing import (
+    SwappedRolesError,
+    UnsealableRulesError,
+    digest_of_rules,
+    duty_ids,
+    require_names,
+    seal,
+)
 from quanheng.model.ids import KeycloakId, OrgCode, QualificationId, RoleName
 from quanheng.model.realm import ObservedRealm
 from quanheng.policy.compiling import compile_rules
@@ -157,7 +164,7 @@ def test_everything_is_named_by_id() -> None:
             "composites": {"id-post-a": ["id-sys/b"]},
             "protocol_mappers": sorted(mappers.protocol_mappers),
             "provider_mappers": sorted(mappers.provider_mappers),
-            "role_claims": sorted(mappers.role_claims),
+            "role_claims": sorted(mappers.role_claims | mappers.identity_claims),
             "truthful": [{"kind": item.kind, "config": dict(item.config)} for item in mappers.truthful],
             "provider_attributes": sorted(mappers.provider_attributes),
         },
@@ -208,3 +215,33 @@ def test_a_whole_pack() -> None:
     assert len(body["duties"]) == len(rules.duties)
     assert len(body["exclusions"]) == len(rules.exclusions)
     assert set(body["protect"]["composites"]) == {f"id {name}" for name in rules.composites}
+
+
+def test_names_of_duties_that_were_swapped() -> None:
+    """An id that is known as one duty's and goes by another's name: an error that says which."""
+    known = duty_ids(RULES, realm_with(A, B))
+    assert known == {"id-post-a": A, "id-sys/b": B}
+    require_names(RULES, known, known)
+    swapped = {KeycloakId("id-post-a"): B, KeycloakId("id-sys/b"): A}
+    with pytest.raises(
+        SwappedRolesError, match=r"'post-a' is called 'sys/b' now, 'sys/b' is called"
+    ) as found:
+        require_names(RULES, known, swapped)
+    assert "console" in found.value.remedy
+    assert [(swap.was, swap.now) for swap in found.value.swapped] == [(A, B), (B, A)]
+
+
+def test_one_name_taken_over() -> None:
+    """One of them deleted, and the other under its name: no less."""
+    known = duty_ids(RULES, realm_with(A, B))
+    with pytest.raises(SwappedRolesError):
+        require_names(RULES, known, {KeycloakId("id-sys/b"): A})
+    with pytest.raises(SwappedRolesError):
+        require_names(RULES, known, {KeycloakId("id-sys/b"): A, KeycloakId("new"): B})
+
+
+def test_a_role_made_anew_is_no_other() -> None:
+    """An id that nobody knows may have any name, and so may one whose duty the packs dropped."""
+    known = duty_ids(RULES, realm_with(A, B))
+    require_names(RULES, known, {KeycloakId("new"): A, KeycloakId("id-sys/b"): B})
+    require_names(RULES, {KeycloakId("old"): RoleName("post-gone")}, {KeycloakId("old"): A})

@@ -80,6 +80,12 @@ class FakeRealm(Tampering):
         other._state = self._state
         return other
 
+    def steal_token(self, actor: str) -> FakeRealm:
+        """The same seen by who has a token of another's account, given now, and no way to the next one."""
+        thief = self.as_actor(actor)
+        thief.token_of = self._state.clock().replace(microsecond=0)
+        return thief
+
     def down(self, is_down: bool = True) -> None:
         """Stop answering (:class:`UnreachableError`) until told otherwise."""
         self._state.is_down = is_down
@@ -302,9 +308,11 @@ class FakeRealm(Tampering):
                 self._tell("DELETE", "USER", f"users/{user}/federated-identity/{provider}")
 
     def logout(self, user: KeycloakId) -> None:
-        """End every session."""
+        """End every session, and void every token; our own accounts are no users here."""
         with self._call("logout"):
-            self._user(user)
+            if user not in self.own_actors:
+                self._user(user)
+            self._state.not_before[user] = self._state.clock().replace(microsecond=0)
             self._tell("ACTION", "USER", f"users/{user}/logout")
 
     def logout_everybody(self) -> None:

@@ -62,6 +62,8 @@ class FakeState:
         self.events: list[AdminEvent] = []
         self.guard = FakeGuardState()
         self.is_down = False
+        self.not_before: dict[str, datetime] = {}
+        """By account: tokens that it was given before are void."""
 
 
 class FakeBase:
@@ -83,6 +85,8 @@ class FakeBase:
         self.after_call = after_call
         self.can_import = can_import
         self.actor = actor
+        self.token_of: datetime | None = None
+        """When the only token was given that this view has; None for who gets a new one whenever it likes."""
         self.calls: Counter[str] = Counter()
         self._put_role(self.default_role, "${role_default-roles}", frozenset())
 
@@ -94,6 +98,9 @@ class FakeBase:
             self.calls[name] += 1
             if self._state.is_down:
                 raise UnreachableError("Keycloak does not answer", remedy="see whether it runs")
+            not_before = self._state.not_before.get(self.actor)
+            if self.token_of is not None and not_before is not None and self.token_of < not_before:
+                raise refusal(401, "the token is void")
             yield
         if self.after_call is not None:
             self.after_call(name)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -28,6 +29,49 @@ _CHANGING: Final = frozenset({"sequence", "issued"})
 
 class UnsealableRulesError(ConfigurationError):
     """The rules speak of roles that the realm does not have."""
+
+
+class SwappedRolesError(ConfigurationError):
+    """A duty's role goes by another duty's name: rules made by name would take the one for the other."""
+
+    def __init__(self, swapped: Sequence[Swap]) -> None:
+        names = ", ".join(f"'{swap.was}' is called '{swap.now}' now" for swap in swapped)
+        super().__init__(
+            f"roles of duties go by each other's names: {names}",
+            remedy="give them their names back in Keycloak's console (Realm roles; 'quanheng realm apply' "
+            "does not know which is which); then run again",
+        )
+        self.swapped = tuple(swapped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swap:
+    """A duty's role that goes by another duty's name."""
+
+    was: RoleName
+    now: RoleName
+
+
+def duty_ids(rules: CompiledRules, observed: ObservedRealm) -> Mapping[KeycloakId, RoleName]:
+    """Which duty each role is, by its name now."""
+    roles = observed.roles
+    return {roles[name].id: name for name in rules.duties if name in roles}
+
+
+def require_names(
+    rules: CompiledRules, known: Mapping[KeycloakId, RoleName], now: Mapping[KeycloakId, RoleName]
+) -> None:
+    """Raise :class:`SwappedRolesError` when a role that is known as one duty's goes by another's name.
+
+    A role that is not known was made anew. One whose duty the packs do not have any more may be renamed.
+    """
+    swapped = [
+        Swap(was=known[role], now=name)
+        for role, name in now.items()
+        if known.get(role, name) != name and known[role] in rules.duties
+    ]
+    if swapped:
+        raise SwappedRolesError(sorted(swapped, key=lambda swap: swap.was))
 
 
 def seal(
@@ -69,7 +113,7 @@ def seal(
             "composites": {ids.role(role): ids.roles(parts) for role, parts in rules.composites.items()},
             "protocol_mappers": sorted(mappers.protocol_mappers),
             "provider_mappers": sorted(mappers.provider_mappers),
-            "role_claims": sorted(mappers.role_claims),
+            "role_claims": sorted(mappers.decisive_claims),
             "truthful": [{"kind": item.kind, "config": dict(item.config)} for item in mappers.truthful],
             "provider_attributes": sorted(mappers.provider_attributes),
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -12,9 +13,9 @@ from quanheng.engine.matching import qualification_groups
 from quanheng.engine.waivers import waivers_in_force
 from quanheng.identity.rules_key import read_rules_key, thumbprint
 from quanheng.keycloak.guard import GuardStatus
-from quanheng.keycloak.sealing import digest_of_rules, seal
+from quanheng.keycloak.sealing import digest_of_rules, duty_ids, require_names, seal
 from quanheng.model.change import Json
-from quanheng.model.ids import KeycloakId
+from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note_if_begun
@@ -23,6 +24,9 @@ from quanheng.store.meta import read_text, write_text
 
 _ISSUED: Final = "rules_issued"
 """Entry of ``meta``: the last issue of the rules, as :class:`Issue`."""
+_DUTIES: Final = "rules_duties"
+"""Entry of ``meta``: which duty each role was, by Keycloak's id, at the last issue in which it was one. None
+is forgotten: who makes one anew and publishes could put the old one in another's place otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +59,10 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
     this server has no guard (``doctor`` says so). Whoever calls from a sync goes on with what takes power
     away when this raises, and gives none.
 
-    Raises :class:`UnsealableRulesError` when the realm lacks a role of the packs,
-    :class:`ConfigurationError` when there is no key, and :class:`RealmRefusedError` (409) when the guard
-    does not believe them, for want of our public key for one.
+    Raises :class:`UnsealableRulesError` when the realm lacks a role of the packs, :class:`SwappedRolesError`
+    when one duty's role goes by another's name (rules are made by name), :class:`ConfigurationError` when
+    there is no key, and :class:`RealmRefusedError` (409) when the guard does not believe them, for want of
+    our public key for one.
     """
     status = context.guard.read_status()
     if status is None:
@@ -70,6 +75,8 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
     key = read_rules_key(context.settings.keys_directory)
     waivers = waivers_in_force(registry, today=day_in_china(now))
     rules = context.rules
+    known, now_known = _read_duties(context), duty_ids(rules, observed)
+    require_names(rules, known, now_known)
     sealed = seal(
         rules,
         observed,
@@ -84,13 +91,16 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
         key=key,
     )
     issue = Issue(sequence=sealed.sequence, digest=digest_of_rules(sealed), key=thumbprint(key.public_key()))
+    duties = {**known, **now_known}
     if _has(status, last, issue):
+        if duties != known:  # published by a version that did not write it down
+            _remember(context, last, duties)
         return None
     # Remembered first: should the answer be lost, the number is not used for anything else. That the guard
     # had our rules before stays known: should it be gone the next time, somebody has taken it out.
-    _remember(context, replace(last, sequence=issue.sequence, key=""))
+    _remember(context, replace(last, sequence=issue.sequence, key=""), known)
     context.guard.publish(sealed)
-    _remember(context, issue)
+    _remember(context, issue, duties)
     published = Published(
         sequence=issue.sequence,
         digest=issue.digest,
@@ -120,6 +130,14 @@ def _has(status: GuardStatus, last: Issue, issue: Issue) -> bool:
     )
 
 
-def _remember(context: Context, issue: Issue) -> None:
+def _read_duties(context: Context) -> Mapping[KeycloakId, RoleName]:
+    with context.database.reading() as connection:
+        text = read_text(connection, _DUTIES)
+    known: Mapping[str, str] = json.loads(text or "{}")
+    return {KeycloakId(role): RoleName(name) for role, name in known.items()}
+
+
+def _remember(context: Context, issue: Issue, duties: Mapping[KeycloakId, RoleName]) -> None:
     with context.database.transaction() as connection:
         write_text(connection, _ISSUED, json.dumps(asdict(issue)))
+        write_text(connection, _DUTIES, json.dumps(duties, ensure_ascii=False, sort_keys=True))

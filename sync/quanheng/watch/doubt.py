@@ -7,7 +7,7 @@ and put the client back. What was done in our name around such a change is looke
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +15,8 @@ from quanheng.model.ids import KeycloakId
 from quanheng.model.realm import AdminEvent, RealmUser
 
 TOKEN_LIFE: Final = timedelta(minutes=10)
-"""How long a token that was taken may be used: five minutes are set, and as long again for the clocks."""
+"""How long a token that was taken may be used: five minutes are set, and as long again for the clocks. Who
+takes one may have set more, so a doubt does not end by this alone."""
 _CLOCKS: Final = timedelta(minutes=1)
 """So far the clocks of two nodes of the server may be apart."""
 _LATE: Final = timedelta(minutes=5)
@@ -40,19 +41,46 @@ _TOKENS_REST_ON: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """A time in which our own accounts may have been somebody else's; by Keycloak's clock."""
+    """A time in which our own accounts may have been somebody else's; by Keycloak's clock.
+
+    It does not pass by itself: what was done in our name after it began is in doubt until every token that
+    our accounts were given is void.
+    """
 
     since: datetime
     until: datetime
+    """Before then it is not ended: the tokens are voided once, after the last tampering."""
+    ended: datetime | None = None
+    """Up to when what was done is in doubt; None while it is open."""
 
     def covers(self, event: AdminEvent) -> bool:
         """Whether an event falls into it."""
-        return self.since <= event.at <= self.until
+        return self.since <= event.at and (self.ended is None or event.at <= self.ended)
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is open, and time to void the tokens of our accounts and to end it."""
+        return self.ended is None and now > self.until
+
+    def is_news_after(self, before: Doubt | None) -> bool:
+        """Whether it has to be told, and not only that ``before`` was renewed meanwhile."""
+        return before is None or self.until - TOKEN_LIFE > before.until + _LATE
 
 
-def find_tampering(events: Iterable[AdminEvent], own: Collection[str]) -> tuple[AdminEvent, ...]:
-    """Events after which somebody may have a token of ours: not by us, and about what tokens rest on."""
-    return tuple(event for event in events if event.actor_user not in own and _touches_tokens(event, own))
+def follow(
+    doubt: Doubt | None, events: Iterable[AdminEvent], own: Collection[str]
+) -> tuple[Doubt | None, tuple[AdminEvent, ...]]:
+    """The doubt as events renew it, and those that do: after each of them somebody may have a token of ours.
+
+    They are about what tokens rest on, and not by us. What was done in our name while it was in doubt counts
+    as somebody else's: who has a token could use it to get the next one.
+    """
+    found = []
+    for event in events:
+        trusted = event.actor_user in own and not (doubt is not None and doubt.covers(event))
+        if not trusted and _touches_tokens(event, own) and not _voids_our_tokens(event, own):
+            doubt = renew(doubt, event.at)
+            found.append(event)
+    return doubt, tuple(found)
 
 
 def _touches_tokens(event: AdminEvent, own: Collection[str]) -> bool:
@@ -64,11 +92,31 @@ def _touches_tokens(event: AdminEvent, own: Collection[str]) -> bool:
     return word == "users" and rest.partition("/")[0] in own
 
 
+def _voids_our_tokens(event: AdminEvent, own: Collection[str]) -> bool:
+    """Whether it is the end of a doubt, as we write it. Whoever else does this in our name gains nothing."""
+    word, _, rest = event.resource_path.partition("/")
+    user, _, what = rest.partition("/")
+    return event.actor_user in own and word == "users" and user in own and what == "logout"
+
+
 def renew(doubt: Doubt | None, at: datetime) -> Doubt:
     """Doubt what was done from then on; what is in doubt already stays so while its events may still come."""
-    if doubt is None or at > doubt.until + _LATE:
+    if doubt is None or (doubt.ended is not None and at > doubt.ended + _LATE):
         return Doubt(since=at - _CLOCKS, until=at + TOKEN_LIFE)
     return Doubt(since=min(doubt.since, at - _CLOCKS), until=max(doubt.until, at + TOKEN_LIFE))
+
+
+def end(doubt: Doubt, at: datetime) -> Doubt:
+    """The same, after the tokens of our accounts were voided; ``at``: the time after that.
+
+    A token says in whole seconds when it was given, and one that was given in the second of the voiding
+    outlives it, as does one by a node whose clock is ahead. Nobody who put our client back has one: at least
+    :data:`TOKEN_LIFE` has passed since the last tampering that we know of, so whoever got a token just then
+    has tampered since. That event, however late it shows, renews the doubt. (Who did not put it back has a
+    way in that stays open, which differs from the declared configuration.) What was under way with a token
+    that is void now may be dated a little later.
+    """
+    return replace(doubt, ended=at + _CLOCKS)
 
 
 def doubted(

@@ -2,7 +2,8 @@
 
 What makes them doubtful is decided in :mod:`quanheng.watch.doubt`.
 
-The time that is in doubt is kept in the store, so that a restart does not end it.
+The time that is in doubt is kept in the store, so that a restart does not end it. What ends it is that every
+token of our own accounts is void: who can change our client can also have its tokens live for a day.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from typing import Final
 from sqlalchemy import Connection
 
 from quanheng.keycloak.events import Affected, affected
+from quanheng.keycloak.port import RealmRefusedError
+from quanheng.keycloak.representation import SERVICE_ACCOUNT_PREFIX
 from quanheng.ledger.chain import Ledger
 from quanheng.logs import get_logger
+from quanheng.model.ids import KeycloakId, Username
 from quanheng.model.realm import AdminEvent
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
+from quanheng.store.lease import Lease
 from quanheng.store.meta import read_number, read_text, write_number, write_text
 from quanheng.store.mirror import read_users
 from quanheng.store.watching import count_group_steps
@@ -28,7 +33,8 @@ from quanheng.watch.doubt import (
     Doubt,
     count_group_writes,
     doubted,
-    find_tampering,
+    end,
+    follow,
     renew,
     unexplained,
     users_of,
@@ -37,25 +43,75 @@ from quanheng.watch.doubt import (
 _DOUBT: Final = "own_events_doubted"
 _MARK: Final = "own_events_explained"
 """Entries of ``meta``: the time in doubt, and the newest ledger entry whose events were explained."""
+_GONE: Final = 404
 
 log = get_logger(__name__)
 
 
 def read_doubt(connection: Connection) -> Doubt | None:
-    """The last time in which events in our own name are in doubt; it may be over."""
+    """The last time in which events in our own name are in doubt; it may have ended.
+
+    Of versions before there are two moments only: that one is open, since nobody voided a token then.
+    """
     kept = read_text(connection, _DOUBT)
     if kept is None:
         return None
-    since, until = map(datetime.fromisoformat, json.loads(kept))
-    return Doubt(since=since, until=until)
+    since, until, *ended = map(datetime.fromisoformat, json.loads(kept))
+    return Doubt(since=since, until=until, ended=ended[0] if ended else None)
+
+
+def _write(connection: Connection, doubt: Doubt) -> None:
+    moments = [doubt.since, doubt.until, *([doubt.ended] if doubt.ended is not None else [])]
+    write_text(connection, _DOUBT, json.dumps([moment.isoformat() for moment in moments]))
+
+
+def is_due(context: Context) -> bool:
+    """Whether it is time to end a doubt. Asks Keycloak nothing while there is none."""
+    with context.database.reading() as connection:
+        doubt = read_doubt(connection)
+    if doubt is None or doubt.ended is not None:
+        return False
+    return doubt.is_due(context.realm.read_server_time())
+
+
+def end_doubt(context: Context, lease: Lease) -> bool:
+    """Void every token that our own accounts were given, ours of now among them, and only then end the doubt.
+
+    The next request gets a new one. Returns whether it was ended: somebody else may have done so. Raises
+    :class:`QuanhengError` when Keycloak does not do it; the doubt stays open then.
+    """
+    realm = context.realm
+    if not is_due(context):
+        return False
+    for account in sorted(_own_accounts(context)):
+        try:
+            realm.logout(account)
+        except RealmRefusedError as error:
+            if error.status != _GONE:  # with the account go its tokens
+                raise
+    at = realm.read_server_time()
+    with context.database.transaction() as connection:
+        lease.assert_held(connection)
+        doubt = read_doubt(connection)
+        assert doubt is not None  # noqa: S101 -- nobody forgets it
+        _write(connection, end(doubt, at))
+    log.info("every token of our own accounts was voided; the doubt about their acts is over")
+    return True
+
+
+def _own_accounts(context: Context) -> set[KeycloakId]:
+    """Those that are ours, and those that are since somebody made a client anew: the next process believes
+    what they did."""
+    keycloak = context.settings.keycloak
+    names = (SERVICE_ACCOUNT_PREFIX + client.client_id for client in (keycloak.sync, keycloak.configurator))
+    found = (context.realm.find_user(Username(name)) for name in names)
+    known = {KeycloakId(user) for user in context.realm.own_actors}
+    return known | {user.id for user in found if user is not None}
 
 
 def doubt_by(context: Context, connection: Connection, events: Sequence[AdminEvent]) -> Doubt | None:
     """The same, as these new events renew it."""
-    doubt = read_doubt(connection)
-    for event in find_tampering(events, context.realm.own_actors):
-        doubt = renew(doubt, event.at)
-    return doubt
+    return follow(read_doubt(connection), events, context.realm.own_actors)[0]
 
 
 def find_doubted(context: Context, events: Sequence[AdminEvent]) -> tuple[AdminEvent, ...]:
@@ -90,15 +146,16 @@ def keep_doubt(
 
     ``unseen``: when events are missing, the time of it, since a change of a client may be among them.
     """
-    before, doubt = read_doubt(connection), doubt_by(context, connection, events)
+    before = read_doubt(connection)
+    doubt, tampering = follow(before, events, context.realm.own_actors)
     if unseen is not None:
         doubt = renew(doubt, unseen)
     ledger = Ledger(connection, context.keyring, context.clock)
     if doubt is not None and doubt != before:
-        write_text(connection, _DOUBT, json.dumps([doubt.since.isoformat(), doubt.until.isoformat()]))
-        actors = {event.actor_user for event in find_tampering(events, context.realm.own_actors)}
+        _write(connection, doubt)
+        actors = {event.actor_user for event in tampering}
         log.warning("what tokens rest on was changed; our own accounts' acts are verified", until=doubt.until)
-        if ledger.last() is not None and (before is None or doubt.since > before.since):
+        if ledger.last() is not None and doubt.is_news_after(before):
             note(
                 context,
                 connection,

@@ -28,6 +28,7 @@ class Topic(StrEnum):
     NOT_REQUIRED = "guard_not_required"
     REFUSED = "repair_refused"
     RULES = "rules_invalid"
+    SWAPPED = "roles_swapped"
 
 
 def find_untold(connection: Connection, topic: Topic, items: Collection[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from quanheng.errors import LeaseHeldError
+from quanheng.errors import LeaseHeldError, QuanhengError
 from quanheng.keycloak.events import Affected, affected
 from quanheng.keycloak.representation import GUARD_EVENT
 from quanheng.ledger.chain import Ledger
@@ -29,7 +29,7 @@ from quanheng.operations.refresh import Seen, refresh_by, sweep
 from quanheng.operations.watching.administrators import look_after_administrators
 from quanheng.operations.watching.announcing import announce
 from quanheng.operations.watching.causes import restore_causes
-from quanheng.operations.watching.doubting import find_doubted
+from quanheng.operations.watching.doubting import end_doubt, find_doubted, is_due
 from quanheng.operations.watching.intake import structure_actors
 from quanheng.operations.watching.news import OVERLAP, News, read_news
 from quanheng.operations.watching.protection import EVENTS_OFF, look_after_configuration, look_after_guard
@@ -100,6 +100,8 @@ class Watcher:
         which tries them all."""
         self._guard_at: datetime | None = None
         self._revision: int | None = None
+        self._doubt_stays = False
+        """Whether the log has that the last doubt could not be ended."""
 
     def tick(self) -> Tick:
         """Look once. Raises :class:`QuanhengError` when Keycloak or the store is away; look again then."""
@@ -111,6 +113,8 @@ class Watcher:
         done = self._look_and_act()
         if done.waiting:  # found again at the next look, however late its event showed
             self._read_to = self._server_time = None
+        elif is_due(self._context):  # by events that were taken in
+            self._in_turn(self._end_doubt, Tick(waiting=True))
         # After whatever there was to do: who makes events without an end must not keep us from the guard.
         self._each_minute(revision)
         return done
@@ -192,6 +196,20 @@ class Watcher:
         """Nothing is known of the realm: read everything, and judge it at the next look."""
         sweep(self._context, lease)
         return Tick(waiting=True)
+
+    def _end_doubt(self, lease: Lease) -> Tick:
+        """Whether what is done in our name may be believed again; when not, it is tried at the next look."""
+        try:
+            end_doubt(self._context, lease)
+        except LeaseHeldError:
+            raise
+        except QuanhengError as error:
+            if not self._doubt_stays:
+                log.error("our own accounts' acts stay in doubt", problem=str(error))  # noqa: TRY400 -- expected
+            self._doubt_stays = True
+        else:
+            self._doubt_stays = False
+        return Tick()
 
     def _act(self, lease: Lease, news: News) -> Tick:
         context = self._context
