@@ -196,6 +196,21 @@ def test_session_of_a_stripped_user_ends(world: World, staff_no: StaffNo) -> Non
     assert world.fake.calls["logout"] == 1
 
 
+def test_exchanged_names(world: World, staff_no: StaffNo) -> None:
+    """Two accounts whose names somebody exchanged have their own again after one sync, each entered once."""
+    before = world.users()
+    one, other = before[staff_no], next(user for key, user in before.items() if key != staff_no)
+    rename(world, one)
+    rewrite(world, other, username=one.username)
+    rewrite(world, one, username=other.username)
+    told = len(world.ledger("update"))
+    done = world.sync()
+    assert (done.plan.counts(), done.outcome.refused) == ({"update": 2}, ())
+    assert world.users() == before
+    assert len(world.ledger("update")) == told + 2
+    assert world.sync().plan.empty
+
+
 def test_deleted_user_is_made_again(world: World, staff_no: StaffNo) -> None:
     """A user deleted in the console is created again with its name, card and duty."""
     before = world.user(staff_no)

@@ -235,6 +235,8 @@ MAPPERS: dict[str, tuple[str, dict[str, Any]]] = {
         {"claim.name": "resource_access.jiujinban.roles", "multivalued": "true"},
     ),
     "clients.broker.mappers.x": ("oidc-hardcoded-claim-mapper", {**HARDCODED, "claim.name": "org_code"}),
+    "client-scopes.address.mappers.x": ("oidc-hardcoded-claim-mapper", {**HARDCODED, "claim.name": "name"}),
+    "client-scopes.roles.mappers.x": ("oidc-hardcoded-claim-mapper", {**HARDCODED, "claim.name": "posts"}),
 }
 
 
@@ -275,6 +277,7 @@ def test_mappers_of_a_bureau(keycloak_realm: KeycloakRealm) -> None:
     given: list[tuple[str, dict[str, Any]]] = [
         (attribute, {"claim.name": "department", "user.attribute": "department"}),
         (attribute, {"claim.name": "org_code", "user.attribute": "org_code"}),
+        (attribute, {"claim.name": "name", "user.attribute": "firstName"}),
         ("oidc-group-membership-mapper", {"claim.name": "units", "full.path": "true"}),
         ("oidc-audience-mapper", {"included.client.audience": "account"}),
     ]

@@ -20,7 +20,8 @@ from quanheng.errors import UnreachableError
 from quanheng.keycloak.fake import FakeRealm
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.change import ORDER, Change
-from quanheng.model.realm import ObservedRealm
+from quanheng.model.ids import Username
+from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.model.registry import Registry, RegistryDelta
 from quanheng.operations.refresh import read_live
 
@@ -276,3 +277,53 @@ def test_desired_is_reached_from_anywhere(fake: FakeRealm) -> None:
         user = next(item for item in live.users.values() if item.username == PEOPLE[0].username)
         assert wanted.home is not None
         assert {live.groups[group].path for group in user.groups} == wanted.groups | {wanted.home}
+
+
+def named(fake: FakeRealm, number: int) -> RealmUser:
+    """Whoever has this person's user name."""
+    user = fake.find_user(PEOPLE[number].username)
+    assert user is not None
+    return user
+
+
+def rename(fake: FakeRealm, user: RealmUser, name: str) -> None:
+    """Give a user another name in the console, and a person's name that we would not give."""
+    console = fake.as_actor("console")
+    console.update_user(
+        user.id, username=Username(name), enabled=user.enabled, name="甲", attributes=user.attributes
+    )
+
+
+@pytest.mark.parametrize("ring", [(0, 1), (0, 1, 2)], ids=["exchanged", "in a ring"])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_exchanged_names(fake: FakeRealm, ring: tuple[int, ...], workers: int) -> None:
+    """Names that were passed round among people of ours are put back by one plan, each entered once, and
+    nobody keeps the name of the time between; somebody else's wrong name costs no more than one call."""
+    load(fake, known(5))
+    users = [named(fake, number) for number in ring]
+    rename(fake, named(fake, 4), "somebody")
+    rename(fake, users[0], "between")
+    for user, other in zip(users[1:], users, strict=False):
+        rename(fake, user, other.username)
+    rename(fake, users[0], users[-1].username)
+    fake.calls.clear()
+    memory = Memory()
+    outcome = run(plan_for(known(5), read_live(fake.as_actor("reader"))), fake, memory, workers=workers)
+    assert outcome.refused == ()
+    assert fake.calls["update_user"] == 2 * len(ring) + 1
+    assert len(memory.steps) == len(ring) + 1
+    assert [named(fake, number).id for number in ring] == [user.id for user in users]
+    assert plan_for(known(5), read_live(fake.as_actor("reader"))).empty
+
+
+def test_name_that_somebody_foreign_has(fake: FakeRealm) -> None:
+    """Whoever cannot have its name back keeps the one it was given, and is told."""
+    load(fake, known(2))
+    user = named(fake, 0)
+    rename(fake, user, "between")
+    rename(fake, named(fake, 1), PEOPLE[0].username)
+    outcome = run(plan_for(known(1), read_live(fake.as_actor("reader"))), fake, Memory())
+    assert [item.change.subject for item in outcome.refused] == [PEOPLE[0].username]
+    left = fake.read_user(user.id)
+    assert left is not None
+    assert left.username == "between"

@@ -91,13 +91,24 @@ def test_foreign_groups(scene: Scene) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", [("岗位", "甲"), ("岗位", "140902-忻府区", "甲"), ("甲",)])
+@pytest.mark.parametrize("path", [("岗位", "甲"), ("岗位", "140902-忻府区", "甲"), ("甲",), ("甲", "乙")])
 def test_copied_key(scene: Scene, path: tuple[str, ...]) -> None:
-    """Wherever a copy of our key stands, the group at its place is ours; a copy in our trees is told."""
+    """Wherever a copy of our key stands, the group at its place is ours, and the copy is told."""
     scene.add_group(RealmGroup(id=KeycloakId("a"), path=path, attributes={KEY: ("duty:140902:operator",)}))
     difference = scene.compare()
     assert difference.changes == ()
-    assert any(item.violation for item in difference.findings) == (len(path) > 1)
+    assert {item.subject for item in difference.findings if item.violation} == {"/" + "/".join(path)}
+
+
+def test_key_of_our_own_outside_our_trees(scene: Scene) -> None:
+    """A group that somebody took out of our trees is not ours any more, whatever it says of itself: it is
+    told, its duty is taken out of it, and another one is made at its place."""
+    scene.group(DUTY, path=("其他",))
+    difference = scene.compare()
+    assert {"group_create", "group_role_remove"} <= {str(change.kind) for change in difference.changes}
+    assert [change.subject for change in difference.changes if str(change.kind) == "revoke"] == ["sx0000001"]
+    told = [item.detail for item in difference.findings if item.subject == "/其他" and item.violation]
+    assert any("组标识" in detail for detail in told)
 
 
 def test_vanished_unit_is_retired(scene: Scene) -> None:

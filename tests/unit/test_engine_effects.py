@@ -125,11 +125,17 @@ def test_creation_in_effect() -> None:
 
 
 def test_created_group_is_found_where_its_parent_had_the_old_name() -> None:
-    """A group created below one that was not renamed yet is found by key and depth."""
+    """A group created below one that was not renamed yet is found by key and parent; a copy of its key that
+    stands elsewhere, at the same depth and by the same name, is not it."""
     create = change(ChangeKind.GROUP_CREATE, key="k", path=["机构", "新名", "乙"], parent="x", parent_id="p")
-    made = RealmGroup(id=KeycloakId("m"), path=("机构", "旧名", "乙"), attributes={KEY: ("k",)})
-    realm = ObservedRealm(groups={made.id: made}, users={}, roles={})
+    above = RealmGroup(id=KeycloakId("p"), path=("机构", "旧名"))
+    copy = RealmGroup(id=KeycloakId("c"), path=("其他", "旧名", "乙"), attributes={KEY: ("k",)})
+    realm = ObservedRealm(groups={above.id: above, copy.id: copy}, users={}, roles={})
+    assert not InEffect(realm, [create])(create)
+    made = replace(copy, id=KeycloakId("m"), path=("机构", "旧名", "乙"))
+    realm = replace(realm, groups={**realm.groups, made.id: made})
     assert InEffect(realm, [create])(create)
+    assert InEffect(realm, [create]).group(create) == made
     grant = change(ChangeKind.GRANT, key="k")
     member = replace(USER, groups=USER.groups | {made.id})
     realm = replace(realm, users={USER.id: member})

@@ -77,6 +77,8 @@ FACTS: dict[NoticeKind, dict[str, Any]] = {
     NoticeKind.CONFIGURATION: {"gaps": ["某项"], "actors": ["a1"]},
     NoticeKind.CAUSE: {"causes": ["某角色"], "actors": ["a1"], "remedy": "某办法"},
     NoticeKind.ADMINISTRATOR: {"holders": ["某账号"], "actors": ["a1"]},
+    NoticeKind.ACCOUNT_GONE: {"count": 1, "accounts": ["某账号"], "actors": ["a1"]},
+    NoticeKind.PASSWORD: {"count": 1, "accounts": ["某账号"], "actors": ["a1"]},
     NoticeKind.GAP: {"reason": "某原因"},
     NoticeKind.BREAK_GLASS: {
         "until": "2026-03-02T06:00:00+00:00",

@@ -17,7 +17,15 @@ from typing import Final, Protocol
 from quanheng.engine.effects import is_group_change
 from quanheng.engine.plan import Plan
 from quanheng.engine.sessions import MOST, FindsHolders, among, end_sessions, inherited, members_of
-from quanheng.engine.steps import Result, Step, World, run_creations, run_group_step, run_user_step
+from quanheng.engine.steps import (
+    Result,
+    Step,
+    World,
+    run_creations,
+    run_group_step,
+    run_user_step,
+    set_name_aside,
+)
 from quanheng.keycloak.port import Realm, RealmRefusedError
 from quanheng.model.change import ChangeKind
 from quanheng.model.ids import KeycloakId
@@ -137,8 +145,21 @@ class _Run:
                 pool, lambda batch: run_creations(self.realm, self.provider, paths, batch), batches
             )
         else:
+            if kind is ChangeKind.UPDATE:
+                self._make_way(steps)
             people = [list(group) for _, group in groupby(steps, key=lambda step: step[1].subject)]
             yield from self._parallel(pool, self._users, people)
+
+    def _make_way(self, steps: Sequence[Step]) -> None:
+        """Free the names that others of these steps are to have: where two were exchanged by hand, Keycloak
+        would refuse each of them for ever. Whoever is set aside here gets its own name in the same phase."""
+        names = {change.subject for _, change in steps}
+        for step in steps:
+            user = self.world.users.get(KeycloakId(str(step[1].detail["id"])))
+            if user is not None and user.username != step[1].subject and user.username in names:
+                self.recorder.require_writer()
+                with suppress(RealmRefusedError):  # the steps themselves say so
+                    set_name_aside(self.realm, user, step[1])
 
     def _parallel(
         self,

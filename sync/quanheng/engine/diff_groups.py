@@ -5,6 +5,7 @@ from __future__ import annotations
 from quanheng.engine.comparison import RETIRED, Comparison, names, plain
 from quanheng.engine.desired import DesiredGroup
 from quanheng.engine.matching import match
+from quanheng.engine.trees import KEY
 from quanheng.model.change import ChangeKind, Json
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import join
@@ -12,13 +13,21 @@ from quanheng.model.realm import RealmGroup
 
 
 def match_groups(work: Comparison) -> None:
-    """Which observed group is which desired one; a second one with the same key is told."""
+    """Which observed group is which desired one; another one with a key of ours is told, wherever it is."""
     places = {key: want.path for key, want in work.desired.groups.items()}
     matched = match(work.observed.groups, places, work.roots, work.recoded)
     work.ids.update(matched.ids)
     work.keys.update(matched.keys)
     for group in matched.doubles:
         work.find(FindingKind.FOREIGN_GROUP, join(group.path), "标识与另一组重复，未作处理", violation=True)
+    for group in work.observed.groups.values():
+        if group.path[0] not in work.roots and group.attributes.get(KEY):
+            work.find(
+                FindingKind.FOREIGN_GROUP,
+                join(group.path),
+                "不在本系统的组树中，却带有本系统的组标识，未作处理",
+                violation=True,
+            )
 
 
 def diff_groups(work: Comparison) -> None:

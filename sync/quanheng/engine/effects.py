@@ -113,10 +113,12 @@ class InEffect:
                 self._made[str(change.detail["key"])] = group_made
 
     def _find_made(self, change: Change) -> RealmGroup | None:
-        # By key and depth, not by path: a parent may not have its new name yet.
-        path = texts(change.detail["path"])
-        there = self._keyed[str(change.detail["key"])]
-        return next((g for g in there if len(g.path) == len(path) and g.path[-1] == path[-1]), None)
+        # By key and under its own parent, which may not have its new name yet: a copy stands elsewhere.
+        above = self._above(change) if "parent" in change.detail else ()
+        if above is None:
+            return None
+        path = (*above, texts(change.detail["path"])[-1])
+        return next((group for group in self._keyed[str(change.detail["key"])] if group.path == path), None)
 
     def user(self, change: Change) -> RealmUser | None:
         """The user that a change is about, if it is there."""

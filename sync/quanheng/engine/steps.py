@@ -132,7 +132,7 @@ def run_user_step(realm: Realm, world: World, step: Step) -> Result:
                 # A new name must not switch on again what somebody switches off meanwhile.
                 enabled=None if change.kind is ChangeKind.UPDATE else after.enabled,
                 name=after.name,
-                attributes={name: after.attributes[name] for name in OWN_ATTRIBUTES & set(after.attributes)},
+                attributes=_own_attributes(after),
             )
         case ChangeKind.GRANT if target is not None:
             realm.join_group(user.id, target)
@@ -155,6 +155,24 @@ def run_user_step(realm: Realm, world: World, step: Step) -> Result:
         with suppress(RealmRefusedError):  # it is done all the same, and has to be known to be done
             realm.logout(user.id)
     return Result(step=number, change=change, user=after)
+
+
+def set_name_aside(realm: Realm, user: RealmUser, update: Change) -> None:
+    """Give a user all that an UPDATE gives it but the name: it gets one that nobody wants, since its present
+    one is to be somebody else's."""
+    after = user_after(update, user)
+    realm.update_user(
+        user.id,
+        username=Username(f"quanheng-{user.id}"),
+        enabled=None,
+        name=after.name,
+        attributes=_own_attributes(after),
+    )
+
+
+def _own_attributes(user: RealmUser) -> dict[str, tuple[str, ...]]:
+    """Those that we write."""
+    return {name: user.attributes[name] for name in OWN_ATTRIBUTES & set(user.attributes)}
 
 
 def _replaces_card(change: Change, user: RealmUser) -> bool:

@@ -86,6 +86,18 @@ class Tampering(FakeBase):
             del self._state.names[self._state.users.pop(user).username]
             self._tell("DELETE", "USER", f"users/{user}")
 
+    def tamper_remove_storage(self, *users: KeycloakId) -> None:
+        """Remove a user storage, and with it those who were linked to it: no event names them."""
+        with self._state.lock:
+            for user in users:
+                del self._state.names[self._state.users.pop(user).username]
+            self._tell("DELETE", "COMPONENT", "components/storage")
+
+    def tamper_password(self, user: KeycloakId) -> None:
+        """Set a user's password."""
+        with self._state.lock:
+            self._tell("ACTION", "USER", f"users/{user}/reset-password")
+
     def tamper_delete_group(self, group: KeycloakId) -> None:
         """Delete a group, with what is below it and every membership."""
         with self._state.lock:

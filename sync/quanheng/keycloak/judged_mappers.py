@@ -1,4 +1,4 @@
-"""Which mappers give or forge roles, by what they do and which claim they write. Pure.
+"""Which mappers give roles, or forge what a token says, by what they do and which claim they write. Pure.
 
 The guard judges the same (``Mappers.java``) by what it gets with its signed rules; the lists are in
 ``keycloak-config/mappers.yaml``.
@@ -24,10 +24,9 @@ class Verdict(Enum):
     """What a mapper amounts to."""
 
     ORDINARY = auto()
-    MISLEADS = auto()
-    """Says of a person what may not be so: told, and removed by whoever applies the configuration."""
     FORGES = auto()
-    """Gives or forges roles, or takes somebody else's place: the guard removes it as well."""
+    """Gives or forges roles, says of a person what may not be so, or takes somebody else's place: told, and
+    removed by the guard and by whoever applies the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,11 @@ class MapperRules:
     provider_attributes: frozenset[str]
     truthful: tuple[Truthful, ...]
 
+    @property
+    def decisive_claims(self) -> frozenset[str]:
+        """Claims by which a subsystem decides who somebody is, and what that person may do."""
+        return self.role_claims | self.identity_claims
+
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> MapperRules:
         """From the file's content."""
@@ -71,9 +75,8 @@ class MapperRules:
             return Verdict.ORDINARY
         written = {_first_part(config.get(key) or "") for key in _CLAIM_KEYS}
         # A part that is filled in with the id of a client is whatever somebody called a client.
-        if written & self.role_claims or any("${" in name for name in written):
-            return Verdict.FORGES
-        return Verdict.MISLEADS if written & self.identity_claims else Verdict.ORDINARY
+        forges = written & self.decisive_claims or any("${" in name for name in written)
+        return Verdict.FORGES if forges else Verdict.ORDINARY
 
     def of_provider_mapper(self, mapper: Mapping[str, Any]) -> Verdict:
         """A mapper of an identity provider, as Keycloak shows it."""

@@ -39,6 +39,8 @@ class NoticeKind(StrEnum):
     CONFIGURATION = "configuration"
     CAUSE = "cause"
     ADMINISTRATOR = "administrator"
+    ACCOUNT_GONE = "account_gone"
+    PASSWORD = "password"  # noqa: S105 -- none, but what is told of one
     GAP = "gap"
     BREAK_GLASS = "break_glass"
     RULES = "rules"

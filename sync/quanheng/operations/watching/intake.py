@@ -29,6 +29,7 @@ from quanheng.operations.context import Context
 from quanheng.operations.noting import note, note_all
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.trust import read_trusted_part, sign_basis, sign_withholding
+from quanheng.operations.watching.accounts import find_gone, tell_of_gone, tell_of_passwords
 from quanheng.operations.watching.announcing import announce
 from quanheng.operations.watching.doubting import keep_doubt
 from quanheng.operations.watching.news import CLOCK_SLACK
@@ -69,16 +70,22 @@ class Observation:
     """What was read again; None for everything."""
     unseen: datetime | None = None
     """When events are missing, the server's time then."""
+    gone: frozenset[KeycloakId] = frozenset()
+    """Accounts of ours that were there and are not."""
 
 
 def attribute(context: Context, seen: Observation, since: datetime) -> Observation:
-    """The same, with the events of what was done between the reading of the events and of the users.
+    """The same, with who is gone, and the events of what was done between the reading of events and of users.
 
-    Without them an entitled administrator's grant would be undone for having no event. Costs a request only
+    Without those an entitled administrator's grant would be undone for having no event. Costs a request only
     when there is such a change. ``since``: from where on those events are dated.
     """
     before = seen.before
-    if before is None or not are_overtaken(seen.events, _moves(context, seen, before)):
+    if before is None:
+        return seen
+    missing = before.users.keys() - seen.after.users.keys()
+    seen = replace(seen, gone=find_gone(context, missing, listed=seen.hint is None))
+    if not are_overtaken(seen.events, _moves(context, seen, before)):
         return seen
     known = {event.id for event in seen.events}
     read = context.realm.read_admin_events(since - CLOCK_SLACK)
@@ -100,9 +107,11 @@ def take_in(context: Context, connection: Connection, seen: Observation) -> None
     for event in seen.events:
         if event.resource_type == GUARD_EVENT:
             _note_guard(context, connection, event)
+    tell_of_passwords(context, connection, seen.events)
     if seen.before is None:
         return
     told = [*seen.events, *seen.later]
+    tell_of_gone(context, connection, seen.gone, seen.before.users, told)
     trusted = {event.id for event in told if event.actor_user in own}
     trusted -= {event.id for event in doubted(told, own, doubt)}
     moves = [move for move in _moves(context, seen, seen.before) if move.event not in trusted]
