@@ -70,7 +70,7 @@ def _lower(realm: GuardedRealm) -> Any:
 
 
 def _same_number(realm: GuardedRealm) -> Any:
-    return realm.seal({**realm.rules(writers=[]), "sequence": realm.sequence - 1})
+    return realm.seal({**realm.rules(card="another"), "sequence": realm.sequence - 1})
 
 
 def _another_realm(realm: GuardedRealm) -> Any:

@@ -39,7 +39,7 @@ class GuardStatus:
     problem: str
     """Why not; empty when valid."""
     sequence: int
-    """Of the rules in force; 0 when there are none."""
+    """Of the rules in force; while there are none, the highest that the server has seen."""
     break_glass_until: datetime | None
     """While this lies ahead, nothing is vetoed."""
 

@@ -5,8 +5,9 @@ import org.keycloak.models.ClientModel;
 import org.keycloak.models.KeycloakContext;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
-import org.keycloak.models.UserModel;
+import org.keycloak.models.UserSessionModel;
 import org.keycloak.models.utils.KeycloakModelUtils;
+import org.keycloak.representations.AccessToken;
 import org.keycloak.services.managers.AppAuthManager;
 import org.keycloak.services.resources.admin.AdminAuth;
 import org.keycloak.services.resources.admin.AdminRoot;
@@ -44,11 +45,13 @@ record Actor(String realm, String user, String client, String address) {
         KeycloakContext context = session.getContext();
         String address = address(context);
         // The user of a session without a token is the one who logs in, and acts on nobody's behalf.
-        if (context.getBearerToken() != null) {
-            UserModel user = context.getUser();
-            ClientModel client = context.getClient();
-            if (user != null && client != null) {
-                return new Actor(client.getRealm().getId(), user.getId(), client.getId(), address);
+        // Not the context's user, who is whoever the token says in "sub": a mapper may write anybody there. Nor its
+        // client, which becomes the one that the request is about.
+        UserSessionModel own = context.getUserSession();
+        if (context.getBearerToken() instanceof AccessToken token && own != null && own.getUser() != null) {
+            ClientModel client = own.getRealm().getClientByClientId(token.getIssuedFor());
+            if (client != null) {
+                return new Actor(own.getRealm().getId(), own.getUser().getId(), client.getId(), address);
             }
         }
         return fromRequest(session, address);

@@ -62,7 +62,7 @@ public final class Endpoint {
                 keeper.guards(realm),
                 standing.valid(),
                 standing.problem(),
-                standing.valid() ? standing.rules().sequence() : 0,
+                standing.valid() ? standing.rules().sequence() : keeper.highest(realm),
                 options.breakGlassUntil().map(Instant::toString).orElse(null));
     }
 
@@ -73,7 +73,7 @@ public final class Endpoint {
     @Produces(MediaType.APPLICATION_JSON)
     public Response putRules(String text) {
         authorised();
-        Standing standing = keeper.accept(realm, text);
+        Standing standing = keeper.accept(realm, text, Actor.of(session).user());
         if (!standing.valid()) {
             return Response.status(Response.Status.CONFLICT)
                     .entity(Map.of("error", "rules_refused", "error_description", standing.problem()))

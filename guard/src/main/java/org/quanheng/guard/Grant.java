@@ -42,7 +42,7 @@ final class Grant {
     void judge(Holdings holdings, Gain gain, Supplier<List<Held>> told) {
         Duty first = duty(gain.duties().get(0));
         Actor actor = Actor.of(session);
-        boolean ours = Writers.include(actor, realm, rules);
+        boolean ours = Writers.include(session, actor, realm, rules);
         Possessions possessions = Possessions.of(session);
         // From here on nobody else's grant to this user is judged before ours is committed or gone.
         boolean there = possessions.lock(realm.getId(), user.getId());

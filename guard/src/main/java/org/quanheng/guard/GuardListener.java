@@ -3,6 +3,7 @@ package org.quanheng.guard;
 import java.util.stream.Stream;
 import org.keycloak.models.ClientModel.ClientIdChangeEvent;
 import org.keycloak.models.ClientModel.ClientRemovedEvent;
+import org.keycloak.models.ClientModel.ClientUpdatedEvent;
 import org.keycloak.models.FederatedIdentityModel;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityCreatedEvent;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityRemovedEvent;
@@ -67,6 +68,8 @@ final class GuardListener implements ProviderEventListener {
             referents.onClientRemoval(removed);
         } else if (event instanceof ClientIdChangeEvent renamed) {
             referents.onClientRename(renamed);
+        } else if (event instanceof ClientUpdatedEvent updated) {
+            referents.onClientUpdate(updated);
         } else if (event instanceof GroupUpdatedEvent updated) {
             onGroupUpdate(updated);
         } else if (event instanceof IdentityProviderRemovedEvent provider) {
@@ -111,7 +114,7 @@ final class GuardListener implements ProviderEventListener {
             return;
         }
         if (standing.rules().groups().containsKey(group)
-                && !Writers.include(Actor.of(session), realm, standing.rules())) {
+                && !Writers.include(session, Actor.of(session), realm, standing.rules())) {
             String label = standing.rules().groups().get(group);
             vetoes.refuse(session, realm, "users/" + event.getUser().getId(), Refusal.qualification(label));
         }

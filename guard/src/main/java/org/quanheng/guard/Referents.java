@@ -4,6 +4,7 @@ import org.keycloak.connections.jpa.JpaConnectionProvider;
 import org.keycloak.models.ClientModel;
 import org.keycloak.models.ClientModel.ClientIdChangeEvent;
 import org.keycloak.models.ClientModel.ClientRemovedEvent;
+import org.keycloak.models.ClientModel.ClientUpdatedEvent;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.RoleContainerModel.RoleRemovedEvent;
@@ -100,6 +101,16 @@ final class Referents {
         }
         if (Writers.use(client, client.getClientId(), session, keeper.standing(realm), options)) {
             vetoes.refuse(session, realm, "clients/" + client.getId(), Refusal.writerAccount());
+        }
+    }
+
+    /** What is registered, or changed by a client's own token, makes no admin event: nobody would see it. */
+    void onClientUpdate(ClientUpdatedEvent event) {
+        KeycloakSession session = event.getKeycloakSession();
+        ClientModel client = event.getUpdatedClient();
+        RealmModel realm = client.getRealm();
+        if (keeper.guards(realm) && Requests.registersClient(session)) {
+            vetoes.refuse(session, realm, "clients/" + client.getId(), Refusal.clientRegistration());
         }
     }
 

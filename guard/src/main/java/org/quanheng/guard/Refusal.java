@@ -84,6 +84,11 @@ record Refusal(Status status, String rule, String article, String reason, String
                 "同步服务的客户端不得删除或改名，其服务账号不得删除或关闭。", "");
     }
 
+    static Refusal clientRegistration() {
+        return new Refusal(Status.FORBIDDEN, "client-registration", "",
+                "本域不接受客户端注册接口，客户端只能在管理控制台或由 realm apply 维护。", "");
+    }
+
     static Refusal dutyGroup() {
         return new Refusal(Status.FORBIDDEN, "duty-group", "",
                 "赋予岗位、权限或资格的组（其角色、上级组、所属地区、名称及默认组设置）只能由同步服务维护。", "");

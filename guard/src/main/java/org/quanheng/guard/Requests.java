@@ -6,6 +6,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.keycloak.http.HttpRequest;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
@@ -26,6 +27,18 @@ final class Requests {
                     && parts.size() >= 3
                     && parts.subList(parts.size() - 3, parts.size() - 1).equals(List.of("admin", "realms"))
                     && URLDecoder.decode(parts.get(parts.size() - 1), StandardCharsets.UTF_8).equals(realm.getName());
+        } catch (ContextNotActiveException none) {
+            return false;
+        }
+    }
+
+    /** Whether clients are registered or changed by tokens of their own, which makes no admin event. */
+    static boolean registersClient(KeycloakSession session) {
+        try {
+            String path = session.getContext().getHttpRequest().getUri().getRequestUri().getRawPath();
+            return Stream.of(path.split("/"))
+                    .map(part -> URLDecoder.decode(part, StandardCharsets.UTF_8).split(";", 2)[0])
+                    .anyMatch("clients-registrations"::equals);
         } catch (ContextNotActiveException none) {
             return false;
         }

@@ -96,18 +96,23 @@ final class RuleKeeper {
         if (text == null) {
             return Standing.none("the realm has no rules");
         }
-        Standing found = accept(realm, text);
+        Standing found = accept(realm, text, null);
         boolean justReplaced = found.problem().equals(REPLACED)
                 && last != null
                 && last.since().isAfter(Instant.now().minus(OVERLAP));
         return justReplaced ? last.standing() : found;
     }
 
-    /** Verifies rules, and remembers them when they are good. */
-    synchronized Standing accept(RealmModel realm, String text) {
+    /**
+     * Verifies rules, and remembers them when they are good.
+     *
+     * @param giver account that gives them now, which has to be one of their writers: else nobody could give the next.
+     *     Null for rules that the realm has
+     */
+    synchronized Standing accept(RealmModel realm, String text, String giver) {
         Standing found;
         try {
-            found = verify(realm, text);
+            found = verify(realm, text, giver);
         } catch (IOException error) {
             LOG.errorf("realm %s: %s", realm.getName(), error.getMessage());
             found = Standing.none("keys or state cannot be read or written: see the server's log");
@@ -118,7 +123,20 @@ final class RuleKeeper {
         return found;
     }
 
-    private Standing verify(RealmModel realm, String text) throws IOException {
+    /** The highest number that was in force in a realm; 0 when there was none, or when nobody can tell. */
+    long highest(RealmModel realm) {
+        if (options.stateDirectory().isEmpty()) {
+            return 0;
+        }
+        try {
+            return new SequenceStore(options.stateDirectory().get()).read(realm.getId()).sequence();
+        } catch (IOException error) {
+            LOG.errorf("realm %s: %s", realm.getName(), error.getMessage());
+            return 0;
+        }
+    }
+
+    private Standing verify(RealmModel realm, String text, String giver) throws IOException {
         if (options.stateDirectory().isEmpty()) {
             return Standing.none("the server option state-directory is missing");
         }
@@ -137,6 +155,9 @@ final class RuleKeeper {
         }
         if (!rules.realm().equals(realm.getName())) {
             return Standing.none("the rules are of another realm");
+        }
+        if (giver != null && !rules.writers().contains(giver)) {
+            return Standing.none("the account that gives the rules is none of their writers");
         }
         return inSequence(realm, rules, digest(payload));
     }

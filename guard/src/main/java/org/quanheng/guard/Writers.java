@@ -1,6 +1,7 @@
 package org.quanheng.guard;
 
-import java.util.Optional;
+import java.util.Locale;
+import org.keycloak.common.constants.ServiceAccountConstants;
 import org.keycloak.models.ClientModel;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
@@ -14,30 +15,35 @@ final class Writers {
     private Writers() {
     }
 
-    static boolean include(Actor actor, RealmModel realm, Rules rules) {
-        return rules.writers().stream().anyMatch(writer -> actor.is(writer, realm));
+    /** Through a client of theirs: a mapper of another client may write anybody into its tokens. */
+    static boolean include(KeycloakSession session, Actor actor, RealmModel realm, Rules rules) {
+        if (rules.writers().stream().noneMatch(writer -> actor.is(writer, realm))) {
+            return false;
+        }
+        UserModel account = session.users().getUserById(realm, actor.user());
+        return account != null && actor.client().equals(account.getServiceAccountClientLink());
     }
 
     /** By the rules; while there are none, the service accounts of the clients that the server's operator named. */
     static boolean include(KeycloakSession session, RealmModel realm, Standing standing, GuardOptions options) {
         Actor actor = Actor.of(session);
         if (standing.valid()) {
-            return include(actor, realm, standing.rules());
+            return include(session, actor, realm, standing.rules());
         }
         return options.clients().stream()
                 .map(realm::getClientByClientId)
-                .flatMap(client -> serviceAccount(session, client).stream())
-                .anyMatch(account -> actor.is(account.getId(), realm));
+                .filter(client -> client != null && client.isServiceAccountsEnabled())
+                .filter(client -> client.getId().equals(actor.client()))
+                .map(client -> session.users().getUserByUsername(realm, accountOf(client.getClientId())))
+                .anyMatch(account -> account != null && actor.is(account.getId(), realm));
     }
 
-    /** Whether an account is theirs. */
+    /** Whether an account is theirs. An import can make another user say that it is. */
     static boolean own(UserModel user, RealmModel realm, Standing standing, GuardOptions options) {
         if (standing.valid()) {
             return standing.rules().writers().contains(user.getId());
         }
-        String link = user.getServiceAccountClientLink();
-        ClientModel client = link == null ? null : realm.getClientById(link);
-        return client != null && options.clients().contains(client.getClientId());
+        return options.clients().stream().anyMatch(client -> accountOf(client).equals(user.getUsername()));
     }
 
     /**
@@ -50,13 +56,12 @@ final class Writers {
         if (!standing.valid()) {
             return options.clients().contains(name);
         }
-        UserModel account = session.users().getServiceAccount(client);
-        return account != null && standing.rules().writers().contains(account.getId());
+        return standing.rules().writers().stream()
+                .map(writer -> session.users().getUserById(client.getRealm(), writer))
+                .anyMatch(account -> account != null && client.getId().equals(account.getServiceAccountClientLink()));
     }
 
-    private static Optional<UserModel> serviceAccount(KeycloakSession session, ClientModel client) {
-        return client == null || !client.isServiceAccountsEnabled()
-                ? Optional.empty()
-                : Optional.ofNullable(session.users().getServiceAccount(client));
+    private static String accountOf(String client) {
+        return ServiceAccountConstants.SERVICE_ACCOUNT_USER_PREFIX + client.toLowerCase(Locale.ROOT);
     }
 }

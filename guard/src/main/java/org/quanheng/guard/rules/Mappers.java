@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
  */
 public final class Mappers {
 
-    private static final Pattern FIRST_PART = Pattern.compile("(?:\\\\.|[^.\\\\])*");
+    private static final Pattern FIRST_PART = Pattern.compile("(?:\\\\.|[^.\\\\])*+");
     private static final Pattern ESCAPED = Pattern.compile("\\\\(.)");
 
     /** Settings that name the claim (OpenID Connect) or the attribute (SAML) that a mapper writes. */
