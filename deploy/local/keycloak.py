@@ -52,8 +52,10 @@ DISABLED_FEATURES: Final = (
     "token-exchange",
     "token-exchange-delegation",
     "token-exchange-standard",
+    "workflows",
 )
-"""Ways in that nobody needs, off for every realm: each is one more way to a token or to users."""
+"""Ways in that nobody needs, off for every realm: each is one more way to a token or to users. Workflows join
+people to groups, and neither their making nor what they do has an event."""
 
 _BUILD_OPTIONS: Final = (
     "--health-enabled=true",

@@ -225,13 +225,20 @@ def test_the_daily_client_has_the_least_roles_and_nothing_broader(held: list[str
     assert server._roles(claims, ["manage-users", "view-users"]).state is state
 
 
-def test_a_feature_that_nobody_needs_is_a_warning() -> None:
+@pytest.mark.parametrize(
+    ("on", "option"),
+    [
+        ("CIBA", "ciba"),
+        ("WORKFLOWS", "workflows"),
+        # Keycloak's own name has a version, which its option does not take.
+        ("TOKEN_EXCHANGE_STANDARD_V2", "token-exchange-standard"),
+    ],
+)
+def test_a_feature_that_nobody_needs_is_a_warning(on: str, option: str) -> None:
     """With the option that switches it off."""
-    info: dict[str, Any] = {
-        "features": [{"name": "CIBA", "enabled": True}, {"name": "DEVICE_FLOW", "enabled": False}]
-    }
-    found = server._features(info)
-    assert (found.state, found.remedy) == (State.WARN, "kc.sh build --features-disabled=ciba")
+    others = [{"name": "DEVICE_FLOW", "enabled": False}, {"name": "LOGIN_V2", "enabled": True}]
+    found = server._features({"features": [{"name": on, "enabled": True}, *others]})
+    assert (found.state, found.remedy) == (State.WARN, f"kc.sh build --features-disabled={option}")
 
 
 @dataclass

@@ -20,6 +20,8 @@ from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import CONFIGURATOR_CLIENT, SYNC_CLIENT, RestRealm
 from quanheng.model.ids import RoleName, Username
 from quanheng.model.realm import NewUser
+from quanheng.operations.doctor import server
+from quanheng.operations.doctor.result import State
 from quanheng.operations.realm import Drift, compare_realm
 
 
@@ -104,6 +106,14 @@ def _add_default_group(realm: KeycloakRealm) -> None:
     send(realm, "PUT", f"/default-groups/{group['id']}")
 
 
+def _override(client_id: str, kind: str, flow: str) -> Callable[[KeycloakRealm], object]:
+    def tamper(realm: KeycloakRealm) -> None:
+        flows = {item["alias"]: item["id"] for item in send(realm, "GET", "/authentication/flows")}
+        _put_client(client_id, authenticationFlowBindingOverrides={kind: flows[flow]})(realm)
+
+    return tamper
+
+
 TAMPERINGS: dict[str, Callable[[KeycloakRealm], object]] = {
     "realm.bruteForceProtected": _put("", bruteForceProtected=False),
     "realm.attributes.adminEventsExpiration": _put("", attributes={"adminEventsExpiration": "60"}),
@@ -127,6 +137,15 @@ TAMPERINGS: dict[str, Callable[[KeycloakRealm], object]] = {
         "quanheng-cli", attributes={"pkce.code.challenge.method": ""}
     ),
     "clients.quanheng-cli.optionalClientScopes": _add_scope,
+    "clients.quanheng-cli.authenticationFlowBindingOverrides.browser": _override(
+        "quanheng-cli", "browser", "browser"
+    ),
+    "clients.security-admin-console.authenticationFlowBindingOverrides.browser": _override(
+        "security-admin-console", "browser", "browser"
+    ),
+    "clients.admin-cli.authenticationFlowBindingOverrides.direct_grant": _override(
+        "admin-cli", "direct_grant", "direct grant"
+    ),
     "clients.admin-cli.directAccessGrantsEnabled": _put_client("admin-cli", directAccessGrantsEnabled=True),
     "clients.account.attributes.oauth2.device.authorization.grant.enabled": _put_client(
         "account", attributes={"oauth2.device.authorization.grant.enabled": "true"}
@@ -151,6 +170,37 @@ def test_drift(keycloak_realm: KeycloakRealm, where: str) -> None:
     assert differences(admin, keycloak_realm.desired) == []
 
 
+def test_fine_grained_permissions(keycloak_realm: KeycloakRealm) -> None:
+    """Power without a role: switched on, it is named, also for the daily client, and applying switches it
+    off; the client that Keycloak made for it is nobody's way in."""
+    assert send(keycloak_realm, "GET", "")["adminPermissionsEnabled"] is False
+    _put("", adminPermissionsEnabled=True)(keycloak_realm)
+    admin, gap = keycloak_realm.admin(), Difference("realm.adminPermissionsEnabled", "false", "true")
+    try:
+        sync = keycloak_realm.client(SYNC_CLIENT)
+        assert compare_realm(sync, keycloak_realm.desired).alarming == (gap,)
+        assert apply_configuration(admin, keycloak_realm.desired) == [gap]
+
+        assert send(keycloak_realm, "GET", "")["adminPermissionsEnabled"] is False
+        assert differences(admin, keycloak_realm.desired) == []
+    finally:
+        # Keycloak lets nobody delete the client it made for them: the next test gets a new realm.
+        send(keycloak_realm, "DELETE", "")
+
+
+def test_features_that_nobody_needs_are_off(keycloak_realm: KeycloakRealm) -> None:
+    """The local server is built without those that ``doctor`` warns of; it knows each by the name we use."""
+    admin = keycloak_realm.admin()
+    info = admin.get("admin/serverinfo")
+    known = {server._VERSION.sub("", item["name"]) for item in info["features"]}
+
+    assert set(server._FEATURES_OFF) <= known
+    assert server._features(info).state is State.OK
+    with pytest.raises(RealmRefusedError) as refused:
+        admin.get(admin.realm_path("/workflows"))
+    assert refused.value.status == 404
+
+
 def test_foreign_client(keycloak_realm: KeycloakRealm) -> None:
     """A client that is not ours and has direct grants on is reported and left alone."""
     send(
@@ -167,6 +217,23 @@ def test_foreign_client(keycloak_realm: KeycloakRealm) -> None:
         ("clients.foreign.directAccessGrantsEnabled", True)
     ]
     assert client_of(keycloak_realm, "foreign")["directAccessGrantsEnabled"]
+
+
+def test_foreign_client_with_a_flow_of_its_own(keycloak_realm: KeycloakRealm) -> None:
+    """Who logs in by it is not what the realm asks for: a way in, told and left alone, until it is gone."""
+    send(keycloak_realm, "POST", "/clients", {"clientId": "foreign", "publicClient": True})
+    sync = keycloak_realm.client(SYNC_CLIENT)
+    assert compare_realm(sync, keycloak_realm.desired) == Drift()
+    _override("foreign", "browser", "browser")(keycloak_realm)
+    bound = client_of(keycloak_realm, "foreign")["authenticationFlowBindingOverrides"]
+    where = "clients.foreign.authenticationFlowBindingOverrides.browser"
+    gap = Difference(where, "missing", bound["browser"], foreign=True, way_in=True)
+
+    assert compare_realm(sync, keycloak_realm.desired).alarming == (gap,)
+    assert apply_configuration(keycloak_realm.admin(), keycloak_realm.desired) == [gap]
+    assert client_of(keycloak_realm, "foreign")["authenticationFlowBindingOverrides"] == bound
+    _put_client("foreign", authenticationFlowBindingOverrides={"browser": ""})(keycloak_realm)
+    assert compare_realm(sync, keycloak_realm.desired) == Drift()
 
 
 def test_other_ways_in(keycloak_realm: KeycloakRealm) -> None:
@@ -603,3 +670,43 @@ def test_server_clients_have_no_secret(keycloak_realm: KeycloakRealm) -> None:
         RoleName("offline_access")
         not in keycloak_realm.rest().read_roles()[RoleName(f"default-roles-{keycloak_realm.name}")].composites
     )
+
+
+def _sub_flow(realm: KeycloakRealm) -> None:
+    body = {"alias": "below", "type": "basic-flow", "provider": "registration-page-form"}
+    send(realm, "POST", "/authentication/flows/quanheng-browser/executions/flow", body)
+
+
+def _config_without_alias(realm: KeycloakRealm) -> None:
+    steps = send(realm, "GET", "/authentication/flows/quanheng-browser/executions")
+    config = next(step["authenticationConfig"] for step in steps if "authenticationConfig" in step)
+    found = send(realm, "GET", f"/authentication/config/{config}")
+    send(realm, "PUT", f"/authentication/config/{config}", {"id": config, "config": found["config"]})
+
+
+def _rename_default_role(realm: KeycloakRealm) -> None:
+    name = f"default-roles-{realm.desired.realm_name.lower()}"
+    role = send(realm, "GET", f"/roles/{name}")
+    send(realm, "PUT", f"/roles-by-id/{role['id']}", {**role, "name": "everybody"})
+
+
+UNFORESEEN: dict[str, tuple[Callable[[KeycloakRealm], object], str]] = {
+    "a flow within our flow": (_sub_flow, "flows.quanheng-browser"),
+    "a step's settings without a name": (_config_without_alias, "flows.quanheng-browser"),
+    "another name for the default role": (_rename_default_role, "roles.default-roles-"),
+}
+
+
+@pytest.mark.parametrize("name", UNFORESEEN)
+def test_unforeseen_shapes_are_differences(keycloak_realm: KeycloakRealm, name: str) -> None:
+    """What makes an object of ours unlike any that we write is named, and hides nothing else."""
+    tamper, where = UNFORESEEN[name]
+    apply_configuration(keycloak_realm.admin(), keycloak_realm.desired)
+    tamper(keycloak_realm)
+    send(keycloak_realm, "PUT", "", {**send(keycloak_realm, "GET", ""), "registrationAllowed": True})
+
+    drift = compare_realm(keycloak_realm.client(SYNC_CLIENT), keycloak_realm.desired)
+
+    found = {gap.where for gap in drift.alarming}
+    assert any(gap.startswith(where) for gap in found)
+    assert "realm.registrationAllowed" in found

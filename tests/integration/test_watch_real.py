@@ -507,6 +507,15 @@ def other_key(watched: WatchedRealm) -> str:
     return "keys.theirs"
 
 
+def other_login(watched: WatchedRealm) -> str:
+    """A foreign client at which other things than the realm's say who logs in."""
+    flows = {flow["alias"]: flow["id"] for flow in watched.admin.get("/authentication/flows")}
+    overrides = {"browser": flows["browser"]}
+    body = {"clientId": "theirs", "publicClient": True, "authenticationFlowBindingOverrides": overrides}
+    watched.admin.send("POST", "/clients", body)
+    return "clients.theirs.authenticationFlowBindingOverrides.browser"
+
+
 def _component(watched: WatchedRealm, kind: str, provider: str, config: dict[str, list[str]]) -> None:
     body = {"name": "theirs", "providerId": provider, "providerType": kind, "config": config}
     watched.admin.send("POST", "/components", body)
@@ -520,9 +529,14 @@ def close(watched: WatchedRealm) -> None:
     for component in watched.admin.get("/components"):
         if component.get("name") == "theirs":
             watched.admin.send("DELETE", f"/components/{component['id']}")
+    for client in watched.admin.get("/clients", clientId="theirs"):
+        watched.admin.send("DELETE", f"/clients/{client['id']}")
 
 
-@pytest.mark.parametrize("way", [other_provider, other_storage, other_key], ids=lambda way: way.__name__)
+WAYS = [other_provider, other_storage, other_key, other_login]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_another_way_in_is_told_once(unguarded: WatchedRealm, way: Way) -> None:
     """Whoever opens it may have a reason: it stays, is told at the event, and ``check`` names it."""
     watched = unguarded

@@ -191,7 +191,20 @@ def _card(watched: WatchedRealm) -> str:
     return "identity-providers.social-card.config.tokenUrl"
 
 
-@pytest.mark.parametrize("tamper", [_flow, _events, _login, _card], ids=lambda tamper: tamper.__name__[1:])
+def _override(watched: WatchedRealm) -> str:
+    """A flow of its own for the client by which people approve: by one that asks for a user name alone,
+    anybody would approve as anybody."""
+    flows = {flow["alias"]: flow["id"] for flow in watched.admin.get("/authentication/flows")}
+    path = f"/clients/{watched.client('quanheng-cli')}"
+    body = {**watched.admin.get(path), "authenticationFlowBindingOverrides": {"browser": flows["browser"]}}
+    watched.admin.send("PUT", path, body)
+    return "clients.quanheng-cli.authenticationFlowBindingOverrides.browser"
+
+
+TAMPERINGS = [_flow, _events, _login, _card, _override]
+
+
+@pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda tamper: tamper.__name__[1:])
 def test_settings_are_told(unguarded: WatchedRealm, tamper: Callable[[WatchedRealm], str]) -> None:
     """One look names what was changed and by whom, the next ones say nothing, and applying mends it."""
     watched = unguarded

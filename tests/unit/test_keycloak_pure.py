@@ -166,6 +166,41 @@ def test_difference_names_the_place() -> None:
     assert list(differences("realm", wanted, found)) == [Difference("realm.a.b", "1", "2")]
 
 
+@pytest.mark.parametrize(
+    ("flows", "told"),
+    [
+        (None, []),
+        ({}, []),
+        ({"browser": "", "direct_grant": None}, []),
+        ({"browser": "f1"}, [Difference("c.flows.browser", "missing", "f1")]),
+        (
+            {"browser": "f1", "direct_grant": "f2"},
+            [
+                Difference("c.flows.browser", "missing", "f1"),
+                Difference("c.flows.direct_grant", "missing", "f2"),
+            ],
+        ),
+    ],
+)
+def test_wanted_empty(flows: dict[str, str | None] | None, told: list[Difference]) -> None:
+    """An empty mapping says that nothing is there: what is there is told, and a PUT takes it away by ''."""
+    wanted: dict[str, object] = {"flows": {}}
+    found = {"flows": flows, "other": {"kept": "1"}}
+
+    assert list(differences("c", wanted, found)) == told
+    assert merged(found, wanted) == {"flows": dict.fromkeys(flows or {}, ""), "other": {"kept": "1"}}
+
+
+def test_no_client_has_a_flow_of_its_own() -> None:
+    """The shipped files want none at our clients and at Keycloak's own, and no fine-grained permissions."""
+    folder = configuration_folder()
+    clients = yaml.safe_load((folder / "clients.yaml").read_text(encoding="utf-8"))
+    realm = yaml.safe_load((folder / "realm.yaml").read_text(encoding="utf-8"))
+
+    assert clients["every"]["authenticationFlowBindingOverrides"] == {}
+    assert realm["adminPermissionsEnabled"] is False
+
+
 def test_profile_and_checks_agree() -> None:
     """The attributes that are checked before an import are those of the user profile, and as long."""
     profile = yaml.safe_load((configuration_folder() / "user-profile.yaml").read_text(encoding="utf-8"))

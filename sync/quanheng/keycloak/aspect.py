@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from quanheng.keycloak.compare import Difference
+from quanheng.keycloak.compare import MISSING, THERE, Difference
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.port import RealmRefusedError
 
-MISSING: Final = "missing"
-THERE: Final = "there"
 _PAGE: Final = 200
 
 

@@ -1,6 +1,7 @@
 """What of an object in Keycloak differs from what is wanted of it. Pure.
 
-Only what is wanted is compared: a mapping by its keys, a list as a set when it holds plain values.
+Only what is wanted is compared: a mapping by its keys, a list as a set when it holds plain values. A mapping
+that is wanted empty says that nothing is there.
 """
 
 from __future__ import annotations
@@ -8,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+MISSING: Final = "missing"
+THERE: Final = "there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +34,38 @@ def differences(where: str, wanted: Any, found: Any) -> Iterator[Difference]:
     if isinstance(wanted, Mapping):
         there = found if isinstance(found, Mapping) else {}
         for key, value in wanted.items():
-            yield from differences(f"{where}.{key}", value, there.get(key))
+            if _wanted_empty(value):
+                yield from _surplus(f"{where}.{key}", there.get(key))
+            else:
+                yield from differences(f"{where}.{key}", value, there.get(key))
     elif not _equal(wanted, found):
         yield Difference(where, _text(wanted), _text(found))
 
 
 def merged(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """``found`` with everything wanted put in; what is not spoken of stays."""
+    """``found`` with everything wanted put in; what is not spoken of stays.
+
+    Below what is wanted empty each entry becomes '': one that is left out of a PUT stays in Keycloak.
+    """
     result = dict(found)
     for key, value in wanted.items():
         below = result.get(key)
-        result[key] = (
-            merged(below if isinstance(below, Mapping) else {}, value)
-            if isinstance(value, Mapping)
-            else value
-        )
+        there = below if isinstance(below, Mapping) else {}
+        if _wanted_empty(value):
+            result[key] = dict.fromkeys(there, "")
+        else:
+            result[key] = merged(there, value) if isinstance(value, Mapping) else value
     return result
+
+
+def _wanted_empty(value: Any) -> bool:
+    return isinstance(value, Mapping) and not value
+
+
+def _surplus(where: str, found: Any) -> Iterator[Difference]:
+    for key, value in found.items() if isinstance(found, Mapping) else ():
+        if value not in (None, ""):
+            yield Difference(f"{where}.{key}", MISSING, _text(value))
 
 
 def _equal(wanted: Any, found: Any) -> bool:

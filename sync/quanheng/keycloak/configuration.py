@@ -11,8 +11,8 @@ from quanheng.keycloak import configured_clients as clients
 from quanheng.keycloak import configured_mappers as mappers
 from quanheng.keycloak import configured_realm as realm
 from quanheng.keycloak import configured_roles as roles
-from quanheng.keycloak.aspect import MISSING, Documents
-from quanheng.keycloak.compare import Difference
+from quanheng.keycloak.aspect import Documents
+from quanheng.keycloak.compare import MISSING, Difference
 from quanheng.keycloak.configuration_files import (
     DesiredConfiguration,
     Pins,

@@ -12,6 +12,8 @@ from quanheng.keycloak.compare import differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration
 
 _MANAGEMENT: Final = "realm-management"
+_OVERRIDES: Final = "authenticationFlowBindingOverrides"
+"""Login flows of a client's own: who sets one says who logs in there as whom."""
 
 
 def our_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
@@ -40,9 +42,15 @@ def other_clients(documents: Documents, desired: DesiredConfiguration) -> Iterat
         # An attribute that is not there is off.
         there = found.get("attributes") or {}
         attributes = {key: value for key, value in every["attributes"].items() if key in there}
-        wanted = {**every, "attributes": attributes}
+        wanted = {key: value for key, value in every.items() if key != "attributes"}
+        if attributes:  # wanted empty would say that there are none
+            wanted["attributes"] = attributes
+        where = f"clients.{client_id}"
         foreign = client_id not in desired.clients["built_in"]
-        gaps = (replace(gap, foreign=foreign) for gap in differences(f"clients.{client_id}", wanted, found))
+        gaps = (
+            replace(gap, foreign=foreign, way_in=foreign and gap.where.startswith(f"{where}.{_OVERRIDES}."))
+            for gap in differences(where, wanted, found)
+        )
         mend = partial(documents.put, f"/clients/{found['id']}", merged(found, wanted))
         yield from mending(gaps, None if foreign else mend)
 

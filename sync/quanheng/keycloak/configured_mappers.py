@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from quanheng.keycloak.aspect import MISSING, THERE, Documents, Mending, escaped
-from quanheng.keycloak.compare import Difference
+from quanheng.keycloak.aspect import Documents, Mending, escaped
+from quanheng.keycloak.compare import MISSING, THERE, Difference
 from quanheng.keycloak.configuration_files import DesiredConfiguration
 from quanheng.keycloak.judged_mappers import MapperRules, Verdict
 

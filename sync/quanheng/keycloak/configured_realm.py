@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from quanheng.keycloak.aspect import MISSING, THERE, Documents, Mending, escaped, mending, missing
-from quanheng.keycloak.compare import Difference, differences, merged
+from quanheng.keycloak.aspect import Documents, Mending, escaped, mending, missing
+from quanheng.keycloak.compare import MISSING, THERE, Difference, differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration, Pins
 
 
@@ -154,7 +154,7 @@ def flows(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mendi
             yield missing(f"flows.{alias}", partial(_create_flow, documents, alias, wanted))
             continue
         found = documents.get(_executions(alias))
-        steps = [_step(item["providerId"], item, _config(documents, item)) for item in found]
+        steps = [_step(_authenticator(item), item, _config(documents, item)) for item in found]
         wanted_steps = [
             _step(item["authenticator"], item, item.get("config")) for item in wanted["executions"]
         ]
@@ -204,7 +204,12 @@ def _config(documents: Documents, item: Mapping[str, Any]) -> Mapping[str, Any] 
     if "authenticationConfig" not in item:
         return None
     found = documents.get(f"/authentication/config/{item['authenticationConfig']}")
-    return {"alias": found["alias"], **found["config"]}
+    return {"alias": found.get("alias", ""), **found.get("config", {})}
+
+
+def _authenticator(item: Mapping[str, Any]) -> str:
+    """Of a step; one that is a flow of its own has none."""
+    return str(item.get("providerId") or f"flow {item.get('displayName', '')}")
 
 
 def _step(authenticator: str, item: Mapping[str, Any], config: Mapping[str, Any] | None) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from quanheng.keycloak.aspect import MISSING, THERE, Documents, Mending, escaped, mending, missing
-from quanheng.keycloak.compare import Difference, differences, merged
+from quanheng.keycloak.aspect import Documents, Mending, escaped, mending, missing
+from quanheng.keycloak.compare import MISSING, THERE, Difference, differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration
 from quanheng.keycloak.representation import client_role, realm_role
 
@@ -40,6 +40,9 @@ def default_role(documents: Documents, desired: DesiredConfiguration) -> Iterato
     """What every user holds: exactly this."""
     name = f"default-roles-{desired.realm_name.lower()}"
     role = documents.get(f"/roles/{name}")
+    if role is None:  # it has another name: every user holds it all the same
+        yield Mending((Difference(f"roles.{name}", THERE, MISSING),), None)
+        return
     parts = _parts(documents, role)
     wanted = desired.roles["default_role"]
     yield from mending(

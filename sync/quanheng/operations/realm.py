@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from quanheng.keycloak.aspect import MISSING, Documents
+from quanheng.keycloak.aspect import Documents
 from quanheng.keycloak.clients import close_configurator, open_configurator
+from quanheng.keycloak.compare import MISSING
 from quanheng.keycloak.configuration import (
     PARTS,
     DesiredConfiguration,
@@ -26,6 +27,7 @@ from quanheng.keycloak.credentials import Credential
 from quanheng.keycloak.open import connect_admin
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import RestRealm
+from quanheng.logs import get_logger
 from quanheng.model.ids import RoleName
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.client_keys import read_public_key
@@ -36,6 +38,7 @@ from quanheng.policy.contents import Pack
 from quanheng.store.meta import read_text, write_text
 
 _FORBIDDEN: Final = 403
+_SERVER_FAULT: Final = 500
 _CONFLICT: Final = 409
 _VERSION: Final = "server_version"
 _MEMORY: Final = "realm_options"
@@ -44,6 +47,8 @@ _PINS: Final = "identity_provider_pins"
 """Entry of ``meta``: the card provider's addresses and the like, as ``realm apply`` left them (:data:`Pins`).
 
 Whoever points it elsewhere logs in as anybody, so they are compared, and ``realm apply`` puts them back."""
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,9 +265,22 @@ def compare_realm(connection: Connection, desired: DesiredConfiguration) -> Drif
         try:
             found = [gap for mending in part(documents, desired) for gap in mending.differences]
         except RealmRefusedError as error:
-            if error.status != _FORBIDDEN:
+            if error.status == _FORBIDDEN:
+                not_seen.append(part.__name__)
+            elif error.status >= _SERVER_FAULT:
                 raise
-            not_seen.append(part.__name__)
+            else:
+                differences.append(_unreadable(part.__name__, f"{error.status}"))
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            # What somebody made of a part may have a shape that nobody foresaw: that is a difference, and no
+            # reason not to look at the other parts, or to repair nothing any more.
+            problem = type(error).__name__
+            log.error("a part of the settings cannot be compared", part=part.__name__, problem=problem)  # noqa: TRY400 -- no values
+            differences.append(_unreadable(part.__name__, problem))
         else:
             differences += found
     return Drift(differences=tuple(differences), not_seen=tuple(not_seen))
+
+
+def _unreadable(part: str, problem: str) -> Difference:
+    return Difference(part, "readable", problem)

@@ -52,7 +52,7 @@ def look_after_configuration(context: Context, actors: Sequence[str]) -> int:
 
 def _line(gap: Difference) -> str:
     if gap.way_in:
-        return f"{gap.where}：非本系统所建，可带来账号或签发凭证；realm apply 不会改动"
+        return f"{gap.where}：非本系统所建，可带来账号、签发凭证或改变登录方式；realm apply 不会改动"
     return f"{gap.where}：应为 {gap.wanted}，实为 {gap.found}"
 
 
