@@ -130,7 +130,7 @@ def test_put_again(guard_bench: GuardBench, guard: Guard, base: int) -> None:
 
 def test_not_believed(guard_bench: GuardBench, guard: Guard, base: int) -> None:
     """Another's signature, changed bytes, another realm's rules, an older number, another text under the
-    same number: refused with 409, and what was in force stays."""
+    same number, rules whose writers we are not: refused with 409, and what was in force stays."""
     good = sealed(guard_bench, base + 1)
     for bad in (
         sealed(guard_bench, base + 1, key=Ed25519PrivateKey.generate()),
@@ -138,7 +138,8 @@ def test_not_believed(guard_bench: GuardBench, guard: Guard, base: int) -> None:
         replace(good, signature=b"x"),
         sealed(guard_bench, base + 1, realm="another"),
         sealed(guard_bench, base - 1),
-        sealed(guard_bench, base, writers=()),
+        sealed(guard_bench, base, card="another"),
+        sealed(guard_bench, base + 1, writers=()),
     ):
         assert_refused(partial(guard.publish, bad))
     assert status_of(guard).sequence == base
@@ -211,10 +212,11 @@ def test_no_holders_without_a_guard(bench: Bench) -> None:
 
 
 def test_without_rules(guard_bench: GuardBench, guard: Guard, base: int) -> None:
-    """Rules that were wiped are missed, nothing is restored without them, and newer ones are believed."""
+    """Rules that were wiped are missed, nothing is restored without them, and newer ones are believed. What
+    number they would have to pass is told."""
     guard_bench.wipe_rules()
     status = status_of(guard)
-    assert (status.valid, status.sequence) == (False, 0)
+    assert (status.valid, status.sequence) == (False, base)
     assert status.problem
     assert_refused(guard.restore)
     assert_refused(partial(guard.publish, sealed(guard_bench, base - 1)))

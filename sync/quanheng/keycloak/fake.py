@@ -67,7 +67,7 @@ class FakeRealm(Tampering):
     @property
     def guard(self) -> FakeGuard:
         """The guard of this realm; it is not installed unless a test says so."""
-        return FakeGuard(self._state, self._call, self._tell)
+        return FakeGuard(self._state, self._call, self._tell, self.actor)
 
     @property
     def writes(self) -> int:

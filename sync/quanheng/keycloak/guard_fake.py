@@ -30,11 +30,13 @@ class FakeGuard:
         realm: FakeState,
         call: Callable[[str], AbstractContextManager[None]],
         tell: Callable[[str, str, str], None],
+        actor: str,
     ) -> None:
         self.state = realm.guard
         self._realm = realm
         self._call = call
         self._tell = tell
+        self._actor = actor
 
     def read_status(self) -> GuardStatus | None:
         """What it says of itself; None while it is not installed."""
@@ -47,7 +49,7 @@ class FakeGuard:
                 required=self.state.required,
                 valid=not problem,
                 problem=problem,
-                sequence=rules.sequence if rules is not None and not problem else 0,
+                sequence=rules.sequence if rules is not None and not problem else self.state.highest,
                 break_glass_until=self.state.break_glass_until,
             )
 
@@ -56,6 +58,8 @@ class FakeGuard:
         with self._installed("publish"):
             if problem := self._problem(rules):
                 raise refusal(409, f"the guard refuses the rules: {problem}")
+            if self._actor not in _body(rules)["writers"]:
+                raise refusal(409, "the account that gives the rules is none of their writers")
             self.state.rules = rules
             self.state.highest, self.state.seen = rules.sequence, rules.payload
 
