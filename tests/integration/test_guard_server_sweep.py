@@ -117,7 +117,8 @@ def test_asked_one_by_one_when_refused(guarded_realm: GuardedRealm, people: dict
     """A sync that is none of the rules' writers is refused by the guard, and sweeps as without it."""
     realm = guarded_realm
     told, _ = sweep(realm)
-    realm.publish(writers=[realm.configurator.subject()])
+    others = realm.seal(realm.rules(writers=[realm.configurator.subject()]))
+    realm.configurator.request("PUT", realm.guard_path("rules"), json=others)
     try:
         assert raw(realm.sync, "GET", realm.guard_path("holders")).status_code == 403
         assert sweep(realm)[0] == told
