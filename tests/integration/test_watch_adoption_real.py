@@ -7,7 +7,6 @@ answer are Keycloak's own, and the guard judges before the watcher does.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -18,13 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.keycloak import RunningKeycloak
 
 from fixtures.guard import PersonLogin, assert_vetoed, raw
-from fixtures.real_world import choices_of
-from fixtures.servers_keycloak import describe_realm
-from fixtures.watched_realm import WatchedRealm, build_watched_realm
+from fixtures.watched_realm import WatchedRealm, watched_realms
 from fixtures.world import BUREAU, OTHER_VILLAGE, VILLAGE, WorldTemplate
 from quanheng.keycloak.connection import Connection
 from quanheng.operations.check import check
-from quanheng.policy.pack import load_packs
 
 CONSOLE: Final = "test-console"
 ADMINISTRATOR: Final = "B00001"
@@ -47,24 +43,19 @@ def watched(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[WatchedRealm]:
     """A guarded realm with both, and somebody at work in the other county; each test leaves nothing to do."""
-    name = f"guarded-adoption{os.environ.get('PYTEST_XDIST_WORKER', '')}"
-    realm = describe_realm(keycloak_server, keycloak_keys, name, choices_of(load_packs(["shanxi"])))
-    made = build_watched_realm(realm, world_template, tmp_path_factory.mktemp(name) / "world", rules_key)
-    world = made.world
-    world.hire(BUREAU, "业务管理员", staff_no=ADMINISTRATOR)
-    world.hire(VILLAGE, "", staff_no=VILLAGER)
-    world.hire(OTHER_VILLAGE)
-    world.issue_and_sync()
-    world.approve()
-    assert world.sync().outcome.refused == ()
-    made.open_for_passwords(CONSOLE, str(world.user(ADMINISTRATOR).id))
-    for _ in range(3):
-        last = made.look()
-    assert last.quiet
-    made.settle()
-    yield made
-    world.close()
-    realm.close()
+    with watched_realms(keycloak_server, keycloak_keys, world_template, tmp_path_factory) as make:
+        made = make("guarded-adoption", rules_key)
+        world = made.world
+        world.hire(BUREAU, "业务管理员", staff_no=ADMINISTRATOR)
+        world.hire(VILLAGE, "", staff_no=VILLAGER)
+        world.hire(OTHER_VILLAGE)
+        world.issue_and_sync()
+        world.approve()
+        assert world.sync().outcome.refused == ()
+        made.open_for_passwords(CONSOLE, str(world.user(ADMINISTRATOR).id))
+        made.look_until_quiet()
+        made.settle()
+        yield made
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def make_watched(
             watched = plain(name, key)
             watched.open_for_passwords(PORTAL, watched.ids[WHO], watched.ids[CHIEF])
             watched.admin.send("POST", "/roles", {"name": "harmless"})
-            settle(watched)
+            watched.look_until_quiet()
             return watched
 
         yield make
@@ -51,13 +51,6 @@ def unguarded(make_watched: Callable[..., WatchedRealm]) -> WatchedRealm:
 def guarded(make_watched: Callable[..., WatchedRealm], rules_key: Ed25519PrivateKey) -> WatchedRealm:
     """A realm that the guard guards."""
     return make_watched("guarded-sessions", rules_key)
-
-
-def settle(watched: WatchedRealm) -> None:
-    """Look until nothing is left to do."""
-    for _ in range(3):
-        last = watched.look()
-    assert last.quiet
 
 
 @dataclass
@@ -133,7 +126,7 @@ def test_sessions_of_those_concerned_end(
     assert (before.works, concerned.works, other.works) == (False, False, True)
     watched.assert_right()
     assert log_in(watched, WHO).works
-    settle(watched)
+    watched.look_until_quiet()
 
 
 def test_a_mapper_ends_every_session(guarded: WatchedRealm) -> None:
@@ -152,7 +145,7 @@ def test_a_mapper_ends_every_session(guarded: WatchedRealm) -> None:
     assert not any(session.works for session in sessions)
     assert watched.bodies("cause_restored")[-1]["sessions"] == "everybody"
     watched.assert_right()
-    settle(watched)
+    watched.look_until_quiet()
 
 
 # Settings
@@ -209,7 +202,7 @@ def test_settings_are_told(unguarded: WatchedRealm, tamper: Callable[[WatchedRea
     """One look names what was changed and by whom, the next ones say nothing, and applying mends it."""
     watched = unguarded
     watched.apply_realm()
-    settle(watched)
+    watched.look_until_quiet()
     told = len(watched.bodies("configuration_changed"))
     master = watched.another_administrator()
     actor = master.get("admin/realms/master/users", username=watched.server.admin_user)[0]["id"]
@@ -221,5 +214,5 @@ def test_settings_are_told(unguarded: WatchedRealm, tamper: Callable[[WatchedRea
     assert (entry["where"], entry["actors"]) == ([where], [actor])
     watched.apply_realm()
     watched.assert_right()
-    settle(watched)
+    watched.look_until_quiet()
     assert len(watched.bodies("configuration_changed")) == told + 1
