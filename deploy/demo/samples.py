@@ -86,11 +86,6 @@ class DemoAdministrator:
         found: dict[str, Any] = self._connection.get(self._connection.realm_path(f"/roles/{name}"))
         return found
 
-    def parts(self, role: dict[str, Any]) -> frozenset[str]:
-        """Names of the roles that a role contains."""
-        path = self._connection.realm_path(f"/roles-by-id/{role['id']}/composites")
-        return frozenset(item["name"] for item in self._connection.get(path))
-
     def groups(self, user_id: str) -> dict[str, str]:
         """Ids of a user's groups by path."""
         found = self._connection.get(self._connection.realm_path(f"/users/{user_id}/groups"))

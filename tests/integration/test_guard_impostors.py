@@ -94,23 +94,40 @@ def test_clients_do_not_register(
     assert "service_query" not in {part["name"] for part in parts}
 
 
-def test_second_account_of_a_client_of_ours(guarded_realm: GuardedRealm) -> None:
-    """An imported user that says it is our client's account locks nobody out, and can be deleted."""
-    realm = guarded_realm
-    users = [
+def _impostors() -> list[dict[str, Any]]:
+    """Users that say they are the accounts of our clients, as an import takes them."""
+    return [
         {"username": name, "enabled": True, "serviceAccountClientId": client}
         for name, client in (("impostor-1", SYNC_CLIENT), ("impostor-2", CONFIGURATOR_CLIENT))
     ]
-    realm.admin.request(
-        "POST", realm.path("/partialImport"), json={"ifResourceExists": "SKIP", "users": users}
-    )
-    try:
+
+
+@pytest.mark.parametrize("wiped", [False, True], ids=["rules", "no rules"])
+def test_no_second_account_of_a_client_of_ours(guarded_realm: GuardedRealm, wiped: bool) -> None:
+    """Keycloak answers 500 to a client of which two users say that they are its account: none is imported."""
+    realm = guarded_realm
+    if wiped:
         realm.wipe_rules()
+    for user in _impostors():
+        body = {"ifResourceExists": "SKIP", "users": [user]}
+        answer = raw(realm.admin, "POST", realm.path("/partialImport"), json=body)
+        assert_vetoed(answer, "writer-account", 403, "另设")
+        assert realm.admin.get(realm.path("/users"), username=user["username"], exact="true") == []
+    assert realm.configurator.get(realm.path(""))["realm"] == realm.name
+
+
+def test_second_account_of_a_client_of_ours(guarded_realm: GuardedRealm) -> None:
+    """One that came past the guard locks nobody out of it, and can be deleted."""
+    realm = guarded_realm
+    realm.wipe_rules()
+    try:
+        body = {"ifResourceExists": "SKIP", "users": _impostors()}
+        realm.configurator.request("POST", realm.path("/partialImport"), json=body)
         for ours in (realm.sync, realm.configurator):
             assert raw(ours, "GET", realm.guard_path("status")).status_code == 200
         assert not raw(realm.sync, "GET", realm.guard_path("status")).json()["valid"]
     finally:
-        for user in users:
+        for user in _impostors():
             found = realm.admin.get(realm.path("/users"), username=user["username"], exact="true")
             realm.admin.request("DELETE", realm.path(f"/users/{found[0]['id']}"))
         realm.publish()

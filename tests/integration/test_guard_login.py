@@ -62,7 +62,7 @@ def hall(guarded_realm: GuardedRealm) -> Iterator[str]:
     }
     providers = guarded_realm.path("/identity-provider/instances")
     admin.request("POST", providers, json=provider)
-    admin.request("POST", f"{providers}/{HALL}/mappers", json=mapper)
+    guarded_realm.configurator.request("POST", f"{providers}/{HALL}/mappers", json=mapper)
     portal = {
         "clientId": "portal",
         "publicClient": True,

@@ -239,6 +239,6 @@ def test_rules_of_writers_that_are_gone(guarded_realm: GuardedRealm) -> None:
     realm.admin.request("PUT", realm.path(""), json={**found, "attributes": attributes})
     put = {"method": "PUT", "path": realm.guard_path("rules")}
     assert raw(realm.sync, **put, json=realm.seal(realm.rules())).status_code == 403
-    realm.wipe_rules()
+    realm.wipe_rules(realm.admin)
     realm.publish()
     assert realm.status()["valid"]

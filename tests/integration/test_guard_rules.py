@@ -177,7 +177,7 @@ def test_attribute_changed(guarded_realm: GuardedRealm) -> None:
 
     forged = realm.seal(realm.rules(exclusions=[]), Ed25519PrivateKey.generate())
     attributes = {**old, "quanheng.rules": str(forged).replace("'", '"')}
-    realm.admin.request("PUT", realm.path(""), json={"attributes": attributes})
+    realm.configurator.request("PUT", realm.path(""), json={"attributes": attributes})
     assert_vetoed(realm.join(realm.sync, user, realm.duty("handler")), "rules-missing", 409)
 
     realm.publish()
@@ -236,7 +236,7 @@ def test_without_rules_no_role_is_deleted(guarded_realm: GuardedRealm) -> None:
     spare = realm.add_role(f"spare-{realm.sequence}", "")
     for text in ("", "null"):
         body = {**realm.admin.get(realm.path("")), "attributes": {"quanheng.rules": text}}
-        realm.admin.request("PUT", realm.path(""), json=body)
+        realm.configurator.request("PUT", realm.path(""), json=body)
         assert not realm.status()["valid"]
         for role in (realm.roles["handler"], spare):
             answer = raw(realm.admin, "DELETE", realm.path(f"/roles-by-id/{role}"))
@@ -423,7 +423,7 @@ def test_restore(guarded_realm: GuardedRealm) -> None:
         "config": {"role": "duty-handler"},
     }
     client = realm.client("test-console")
-    realm.admin.request("POST", realm.path(f"/clients/{client}/protocol-mappers/models"), json=mapper)
+    realm.configurator.request("POST", realm.path(f"/clients/{client}/protocol-mappers/models"), json=mapper)
     permission = realm.admin.get(realm.path(f"/roles-by-id/{realm.roles['handler']}/composites"))
     permission = [item for item in permission if item["clientRole"]]
     path = realm.path(f"/roles-by-id/{realm.roles['handler']}/composites")
@@ -444,6 +444,7 @@ def test_restore(guarded_realm: GuardedRealm) -> None:
 JUDGED: Final = {
     "fixed roles": ("oidc-hardcoded-claim-mapper", {"claim.name": "realm_access.roles", "claim.value": "x"}),
     "escaped": ("oidc-hardcoded-claim-mapper", {"claim.name": "Realm\\_access.roles", "claim.value": "x"}),
+    "friendly": ("oidc-hardcoded-claim-mapper", {"claim.name": "x", "friendly.name": "Role"}),
     "fixed person": ("oidc-hardcoded-claim-mapper", {"claim.name": "org_code", "claim.value": "14"}),
     "fixed name": ("oidc-hardcoded-claim-mapper", {"claim.name": "name", "claim.value": "x"}),
     "fixed posts": ("oidc-hardcoded-claim-mapper", {"claim.name": "posts", "claim.value": "x"}),
@@ -496,7 +497,7 @@ def test_restore_judges_mappers_as_check_does(guarded_realm: GuardedRealm) -> No
     for tail in holders.values():
         for name, (kind, config) in JUDGED.items():
             body = {"name": name, "protocol": "openid-connect", "protocolMapper": kind, "config": config}
-            realm.admin.request("POST", realm.path(f"{tail}/protocol-mappers/models"), json=body)
+            realm.configurator.request("POST", realm.path(f"{tail}/protocol-mappers/models"), json=body)
     made = [
         (subject, mapper)
         for subject, tail in holders.items()
@@ -512,7 +513,7 @@ def test_restore_judges_mappers_as_check_does(guarded_realm: GuardedRealm) -> No
         for subject, mapper in made
         if judge.of_protocol_mapper(mapper) is Verdict.FORGES
     }
-    assert len(restored) == 2 * 11
+    assert len(restored) == 2 * 12
     for subject, mapper in made:
         if (subject, mapper["name"]) not in {(item["subject"], item["removed"]) for item in restored}:
             path = realm.path(f"{holders[subject]}/protocol-mappers/models/{mapper['id']}")

@@ -64,6 +64,7 @@ def test_break_glass_and_restart(
     told = [line.partition("] ")[2] for line in log.splitlines() if "org.quanheng.guard.Vetoes" in line]
     assert [line.partition(") ")[2] for line in told] == [
         f"break_glass in realm guarded-restart: acting-not-entitled at users/{user}",
+        "break_glass in realm guarded-restart: rules-removal at realm",
         f"veto in realm guarded-restart: rules-missing at users/{user}",
     ]
     assert "BREAK-GLASS: nothing is vetoed until" in log

@@ -5,19 +5,12 @@ import java.io.UncheckedIOException;
 import java.time.Instant;
 import org.jboss.logging.Logger;
 import org.keycloak.Config;
-import org.keycloak.events.Event;
 import org.keycloak.events.EventListenerProvider;
 import org.keycloak.events.EventListenerProviderFactory;
-import org.keycloak.events.admin.AdminEvent;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.KeycloakSessionFactory;
 
-/**
- * Starts the guard with the server, in every realm that the options name.
- *
- * <p>Keycloak's own event listeners cannot veto, because what they throw is swallowed; so the factory is a place to
- * register from, and its provider does nothing.
- */
+/** Starts the guard with the server, in every realm that the options name, whatever listeners a realm has set. */
 public final class GuardFactory implements EventListenerProviderFactory {
 
     static final String ID = "quanheng-guard";
@@ -26,11 +19,13 @@ public final class GuardFactory implements EventListenerProviderFactory {
 
     private GuardOptions options;
     private RuleKeeper keeper;
+    private Vetoes vetoes;
 
     @Override
     public void init(Config.Scope config) {
         options = GuardOptions.read(config, Instant.now());
         keeper = new RuleKeeper(options);
+        vetoes = new Vetoes(options);
     }
 
     @Override
@@ -40,7 +35,7 @@ public final class GuardFactory implements EventListenerProviderFactory {
         } catch (IOException error) {
             throw new UncheckedIOException("quanheng-guard: the state-directory cannot be read or made", error);
         }
-        factory.register(new GuardListener(options, keeper));
+        factory.register(new GuardListener(options, keeper, vetoes));
         LOG.infof("guarded realms: %s", options.requiredRealms());
         if (options.glassIsBroken(Instant.now())) {
             LOG.errorf("BREAK-GLASS: nothing is vetoed until %s", options.breakGlassUntil().orElseThrow());
@@ -53,22 +48,12 @@ public final class GuardFactory implements EventListenerProviderFactory {
 
     @Override
     public EventListenerProvider create(KeycloakSession session) {
-        return new EventListenerProvider() {
-            @Override
-            public void onEvent(Event event) {
-                // see above
-            }
+        return new Aftermath(session, options, keeper, vetoes);
+    }
 
-            @Override
-            public void onEvent(AdminEvent event, boolean includeRepresentation) {
-                // see above
-            }
-
-            @Override
-            public void close() {
-                // nothing is held
-            }
-        };
+    @Override
+    public boolean isGlobal() {
+        return true;
     }
 
     @Override

@@ -8,8 +8,10 @@ import org.keycloak.models.FederatedIdentityModel;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityCreatedEvent;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityRemovedEvent;
 import org.keycloak.models.GroupModel;
+import org.keycloak.models.GroupModel.GroupEvent;
 import org.keycloak.models.GroupModel.GroupMemberJoinEvent;
 import org.keycloak.models.GroupModel.GroupMemberLeaveEvent;
+import org.keycloak.models.GroupModel.GroupRemovedEvent;
 import org.keycloak.models.GroupModel.GroupUpdatedEvent;
 import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
@@ -35,10 +37,10 @@ final class GuardListener implements ProviderEventListener {
     private final Vetoes vetoes;
     private final Referents referents;
 
-    GuardListener(GuardOptions options, RuleKeeper keeper) {
+    GuardListener(GuardOptions options, RuleKeeper keeper, Vetoes vetoes) {
         this.options = options;
         this.keeper = keeper;
-        this.vetoes = new Vetoes(options);
+        this.vetoes = vetoes;
         this.referents = new Referents(options, keeper, vetoes);
     }
 
@@ -71,7 +73,9 @@ final class GuardListener implements ProviderEventListener {
         } else if (event instanceof ClientUpdatedEvent updated) {
             referents.onClientUpdate(updated);
         } else if (event instanceof GroupUpdatedEvent updated) {
-            onGroupUpdate(updated);
+            onGroup(updated);
+        } else if (event instanceof GroupRemovedEvent removed) {
+            onGroup(removed);
         } else if (event instanceof IdentityProviderRemovedEvent provider) {
             // It unlinks everybody at once, with no event for anybody.
             onCard(provider.getKeycloakSession(), provider.getRealm(),
@@ -111,6 +115,10 @@ final class GuardListener implements ProviderEventListener {
         Standing standing = keeper.standing(realm);
         if (!standing.valid()) {
             refuseWithoutRules(session, realm, event.getUser(), rolesOf(event.getGroup()));
+            // Nor can anybody tell a qualification, which carries no role, from another group.
+            if (!Writers.include(session, realm, standing, options)) {
+                vetoes.refuse(session, realm, "users/" + event.getUser().getId(), Refusal.noRules());
+            }
             return;
         }
         if (standing.rules().groups().containsKey(group)
@@ -143,22 +151,21 @@ final class GuardListener implements ProviderEventListener {
 
     /**
      * A role put on a group, another parent, another area, a default group: all members, and whoever comes, would have
-     * a duty that nobody granted to them.
+     * a duty that nobody granted to them. With a group that is removed its members lose it, and nobody is told.
      */
-    private void onGroupUpdate(GroupUpdatedEvent event) {
+    private void onGroup(GroupEvent event) {
         RealmModel realm = event.getRealm();
-        if (realm == null || !keeper.guards(realm)) {
+        KeycloakSession session = event.getKeycloakSession();
+        if (realm == null || !keeper.guards(realm) || Requests.removesRealm(session, realm)) {
             return;
         }
-        KeycloakSession session = event.getKeycloakSession();
         GroupModel group = event.getGroup();
         Standing standing = keeper.standing(realm);
-        boolean matters = standing.valid()
-                ? standing.rules().groups().containsKey(group.getId())
-                        || !new Holdings(session, realm, standing.rules()).gainOfGroup(group).duties().isEmpty()
-                : rolesOf(group).anyMatch(role -> KeycloaksOwn.isExceeded(realm, role));
+        boolean matters = !standing.valid()
+                || standing.rules().groups().containsKey(group.getId())
+                || !new Holdings(session, realm, standing.rules()).gainOfGroup(group).duties().isEmpty();
         if (matters && !Writers.include(session, realm, standing, options)) {
-            vetoes.refuse(session, realm, "groups/" + group.getId(), Refusal.dutyGroup());
+            vetoes.refuse(session, realm, "groups/" + group.getId(), Refusal.dutyGroup(standing.valid()));
         }
     }
 

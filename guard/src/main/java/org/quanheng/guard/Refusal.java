@@ -81,7 +81,7 @@ record Refusal(Status status, String rule, String article, String reason, String
 
     static Refusal writerAccount() {
         return new Refusal(Status.FORBIDDEN, "writer-account", "",
-                "同步服务的客户端不得删除或改名，其服务账号不得删除或关闭。", "");
+                "同步服务的客户端不得删除或改名，其服务账号不得删除、关闭或另设。", "");
     }
 
     static Refusal clientRegistration() {
@@ -89,14 +89,35 @@ record Refusal(Status status, String rule, String article, String reason, String
                 "本域不接受客户端注册接口，客户端只能在管理控制台或由 realm apply 维护。", "");
     }
 
-    static Refusal dutyGroup() {
-        return new Refusal(Status.FORBIDDEN, "duty-group", "",
-                "赋予岗位、权限或资格的组（其角色、上级组、所属地区、名称及默认组设置）只能由同步服务维护。", "");
+    /** @param known whether there are rules; without them every group may give a duty */
+    static Refusal dutyGroup(boolean known) {
+        return new Refusal(Status.FORBIDDEN, "duty-group", "", known
+                ? "赋予岗位、权限或资格的组（其角色、上级组、所属地区、名称及默认组设置）只能由同步服务维护，不得删除。"
+                : "本域的权限规则缺失或未通过校验，暂不能更改或删除组。请联系系统维护人员。", "");
     }
 
     static Refusal qualification(String label) {
         return new Refusal(Status.FORBIDDEN, "qualification", "",
                 "资格“" + label + "”以人事数据为准，只能由同步服务登记。", "");
+    }
+
+    static Refusal rulesRemoval() {
+        return new Refusal(Status.FORBIDDEN, "rules-removal", "",
+                "本域的权限规则只能由同步服务更换，不得通过域设置删除或修改。", "");
+    }
+
+    /** @param kind of what {@link Restoration} would take away */
+    static Refusal power(String kind) {
+        return new Refusal(Status.FORBIDDEN, "power-" + kind.replace('_', '-'), "", switch (kind) {
+            case "composite" -> "不得把受权限规则约束的角色放入其他角色，复合角色和默认角色只能由同步服务维护。";
+            case "default_group" -> "不得设置默认组，岗位和权限不能随建立账号而得。";
+            default -> "不得添加会授予角色、或改写角色和身份信息的映射器。";
+        }, "");
+    }
+
+    static Refusal record() {
+        return new Refusal(Status.FORBIDDEN, "person-record", "",
+                "账号的用户名、人员编号和所属机构以人事数据为准，只能由同步服务登记。", "");
     }
 
     static Refusal cardLink() {

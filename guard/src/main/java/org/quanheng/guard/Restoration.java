@@ -3,7 +3,6 @@ package org.quanheng.guard;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import jakarta.persistence.EntityManager;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -19,20 +18,22 @@ import org.keycloak.models.RoleModel;
 import org.quanheng.guard.rules.Mappers;
 import org.quanheng.guard.rules.Rules;
 
-/** Sets right what gives power past any grant, as the signed rules say, with rights that no service account has. */
+/** Finds what gives power past any grant, as the signed rules say, and sets it right with rights that no service account has. */
 final class Restoration {
 
-    /** Something that was taken away, from what. */
+    /** Something that gives power past any grant: in what it was found. */
     record Restored(
             @JsonProperty("kind") String kind,
             @JsonProperty("subject") String subject,
             @JsonProperty("removed") String removed) {
     }
 
+    private record Finding(Restored told, Runnable undo) {
+    }
+
     private final KeycloakSession session;
     private final RealmModel realm;
     private final Rules rules;
-    private final List<Restored> restored = new ArrayList<>();
 
     Restoration(KeycloakSession session, RealmModel realm, Rules rules) {
         this.session = session;
@@ -40,30 +41,50 @@ final class Restoration {
         this.rules = rules;
     }
 
-    /** Does it all. What is missing in a composite is put back; the answer lists only what was taken away. */
+    /** Takes it all away. What is missing in a composite is put back; the answer lists only what was taken away. */
     List<Restored> run() {
-        restoreComposites();
-        freeForeignComposites();
-        removeDefaultGroups();
-        realm.getClientsStream().toList().forEach(client -> removeMappers("client " + client.getClientId(), client));
-        realm.getClientScopesStream().toList().forEach(scope -> removeMappers("client scope " + scope.getName(), scope));
-        removeProviderMappers();
-        return restored;
+        List<Finding> found = look();
+        found.forEach(finding -> finding.undo().run());
+        completeComposites();
+        return found.stream().map(Finding::told).toList();
     }
 
-    private void restoreComposites() {
+    /** What would be taken away. */
+    Set<Restored> find() {
+        return look().stream().map(Finding::told).collect(Collectors.toSet());
+    }
+
+    private List<Finding> look() {
+        List<Finding> found = new ArrayList<>();
+        findInComposites(found);
+        findForeignComposites(found);
+        realm.getDefaultGroupsStream().forEach(group -> found.add(new Finding(
+                new Restored("default_group", realm.getName(), group.getName()),
+                () -> realm.removeDefaultGroup(group))));
+        realm.getClientsStream().forEach(client -> findMappers(found, "client " + client.getClientId(), client));
+        realm.getClientScopesStream().forEach(scope -> findMappers(found, "client scope " + scope.getName(), scope));
+        findProviderMappers(found);
+        return found;
+    }
+
+    private void findInComposites(List<Finding> found) {
+        rules.protect().composites().forEach((id, children) -> {
+            RoleModel role = realm.getRoleById(id);
+            if (role != null) {
+                role.getCompositesStream()
+                        .filter(child -> !children.contains(child.getId()))
+                        .forEach(child -> found.add(contained(role, child)));
+            }
+        });
+    }
+
+    private void completeComposites() {
         rules.protect().composites().forEach((id, children) -> {
             RoleModel role = realm.getRoleById(id);
             if (role == null) {
                 return;
             }
-            Set<String> present = new HashSet<>();
-            for (RoleModel child : role.getCompositesStream().toList()) {
-                present.add(child.getId());
-                if (!children.contains(child.getId())) {
-                    remove(role, child);
-                }
-            }
+            Set<String> present = role.getCompositesStream().map(RoleModel::getId).collect(Collectors.toSet());
             children.stream()
                     .filter(child -> !present.contains(child))
                     .map(realm::getRoleById)
@@ -73,7 +94,7 @@ final class Restoration {
     }
 
     /** A duty is contained only in what the rules list: not in the default role, not in a role of anybody's own. */
-    private void freeForeignComposites() {
+    private void findForeignComposites(List<Finding> found) {
         if (rules.duties().isEmpty()) {
             return;
         }
@@ -88,42 +109,30 @@ final class Restoration {
             RoleModel parent = realm.getRoleById((String) pair[0]);
             RoleModel child = realm.getRoleById((String) pair[1]);
             if (parent != null && child != null && !rules.protect().composites().containsKey(parent.getId())) {
-                remove(parent, child);
+                found.add(contained(parent, child));
             }
         }
     }
 
-    private void remove(RoleModel role, RoleModel child) {
-        role.removeCompositeRole(child);
-        restored.add(new Restored("composite", name(role), name(child)));
+    private static Finding contained(RoleModel role, RoleModel child) {
+        return new Finding(new Restored("composite", name(role), name(child)), () -> role.removeCompositeRole(child));
     }
 
-    private void removeDefaultGroups() {
-        realm.getDefaultGroupsStream().toList().forEach(group -> {
-            realm.removeDefaultGroup(group);
-            restored.add(new Restored("default_group", realm.getName(), group.getName()));
-        });
-    }
-
-    private void removeMappers(String subject, ProtocolMapperContainerModel container) {
+    private void findMappers(List<Finding> found, String subject, ProtocolMapperContainerModel container) {
         container.getProtocolMappersStream()
                 .filter(mapper -> Mappers.forges(rules.protect(), mapper.getProtocolMapper(), mapper.getConfig()))
-                .toList()
-                .forEach(mapper -> {
-                    container.removeProtocolMapper(mapper);
-                    restored.add(new Restored("protocol_mapper", subject, mapper.getName()));
-                });
+                .forEach(mapper -> found.add(new Finding(
+                        new Restored("protocol_mapper", subject, mapper.getName()),
+                        () -> container.removeProtocolMapper(mapper))));
     }
 
-    private void removeProviderMappers() {
+    private void findProviderMappers(List<Finding> found) {
         session.identityProviders().getMappersStream()
                 .filter(mapper -> Mappers.providerForges(
                         rules.protect(), mapper.getIdentityProviderMapper(), mapper.getConfig()))
-                .toList()
-                .forEach(mapper -> {
-                    session.identityProviders().removeMapper(mapper);
-                    restored.add(new Restored("provider_mapper", mapper.getIdentityProviderAlias(), mapper.getName()));
-                });
+                .forEach(mapper -> found.add(new Finding(
+                        new Restored("provider_mapper", mapper.getIdentityProviderAlias(), mapper.getName()),
+                        () -> session.identityProviders().removeMapper(mapper))));
     }
 
     private static String name(RoleModel role) {

@@ -6,7 +6,9 @@ import jakarta.ws.rs.core.MediaType;
 import jakarta.ws.rs.core.Response;
 import java.io.IOException;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jboss.logging.Logger;
 import org.keycloak.common.util.Time;
@@ -29,6 +31,9 @@ final class Vetoes {
     static final String RESOURCE_TYPE = "QUANHENG_GUARD";
 
     private static final Logger LOG = Logger.getLogger(Vetoes.class);
+
+    /** Where what a session's transaction was refused is kept until it is over. */
+    private static final String KEY = Vetoes.class.getName();
 
     private final GuardOptions options;
 
@@ -55,19 +60,34 @@ final class Vetoes {
         LOG.warnf("%s in realm %s: %s at %s", kind, realm.getName(), refusal.rule(), path);
         Metrics.counter("quanheng.guard." + (kind.equals("veto") ? "vetoes" : "break.glass"), "rule", refusal.rule())
                 .increment();
-        AdminEvent event = event(Actor.of(session), realm, path, kind, refusal);
+        expect(session).add(event(Actor.of(session), realm, path, kind, refusal));
+    }
+
+    /**
+     * Makes ready to record what this transaction is refused. Has to be called before it ends when the refusal comes as
+     * it ends; else the first refusal does it.
+     */
+    List<AdminEvent> expect(KeycloakSession session) {
+        @SuppressWarnings("unchecked")
+        List<AdminEvent> there = session.getAttribute(KEY, List.class);
+        if (there != null) {
+            return there;
+        }
+        List<AdminEvent> told = new ArrayList<>();
+        session.setAttribute(KEY, told);
         // Kept when the refused transaction is over and has let go of its rows and its connection.
         session.getTransactionManager().enlistAfterCompletion(new AbstractKeycloakTransaction() {
             @Override
             protected void commitImpl() {
-                keep(session, event);
+                told.forEach(event -> keep(session, event));
             }
 
             @Override
             protected void rollbackImpl() {
-                keep(session, event);
+                told.forEach(event -> keep(session, event));
             }
         });
+        return told;
     }
 
     private static void keep(KeycloakSession session, AdminEvent event) {

@@ -16,8 +16,8 @@ public final class Mappers {
     private static final Pattern FIRST_PART = Pattern.compile("(?:\\\\.|[^.\\\\])*+");
     private static final Pattern ESCAPED = Pattern.compile("\\\\(.)");
 
-    /** Settings that name the claim (OpenID Connect) or the attribute (SAML) that a mapper writes. */
-    private static final List<String> CLAIM_KEYS = List.of("claim.name", "attribute.name");
+    /** Settings that name the claim (OpenID Connect) or the attribute (SAML, by either of its names) that a mapper writes. */
+    private static final List<String> CLAIM_KEYS = List.of("claim.name", "attribute.name", "friendly.name");
 
     /** Settings of a provider's mapper that name the attribute of the user it writes. */
     private static final List<String> ATTRIBUTE_KEYS = List.of("user.attribute", "userAttribute", "attribute");
