@@ -107,6 +107,23 @@ def test_changes_of_the_operator(real: RealWorld, apply: Callable[..., RealmAppl
     assert config(real)["userInfoUrl"] == "https://bridge.invalid/me"
 
 
+def test_another_type(real: RealWorld, apply: Callable[..., RealmApplied]) -> None:
+    """Somebody else's provider under our alias: it is made anew as it was left, and switched off."""
+    apply()
+    before = config(real)
+    settings = {"clientId": "x", "entityId": "x", "singleSignOnServiceUrl": THIEF}
+    real.admin.send("DELETE", PROVIDER)
+    body = {"alias": "social-card", "providerId": "saml", "enabled": True, "config": settings}
+    real.admin.send("POST", "/identity-provider/instances", body)
+    assert "identity-providers.social-card.providerId" in drift(real)
+
+    assert apply().accepted == ()
+
+    assert config(real) == before
+    assert real.admin.get(PROVIDER)["enabled"] is False
+    assert drift(real) == set()
+
+
 def test_another_issuer(real: RealWorld, apply: Callable[..., RealmApplied]) -> None:
     """It is the operator's word: all addresses are its, and those that nobody chose are gone."""
     apply()

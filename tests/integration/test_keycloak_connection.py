@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -251,6 +252,34 @@ def test_assertion() -> None:
     assert claims["iss"] == claims["sub"] == "quanheng-sync"
     assert claims["exp"] - claims["iat"] <= 60
     assert first["client_assertion"] != second["client_assertion"]
+
+
+def with_a_clock(realm: KeycloakRealm, minutes: float) -> Connection:
+    """Our daily client on a machine whose clock is wrong."""
+    off = timedelta(minutes=minutes)
+    key = ClientKey(SYNC_CLIENT, realm.keys[SYNC_CLIENT], clock=lambda: datetime.now(UTC) + off)
+    return realm.kept(Connection(realm.server.url, realm.name, key))
+
+
+@pytest.mark.parametrize("minutes", [0.9, 10, -10])
+def test_a_clock_that_is_wrong(keycloak_realm: KeycloakRealm, minutes: float) -> None:
+    """Keycloak refuses assertions of another time; it gets one of its own, and the next at the first try."""
+    connection = with_a_clock(keycloak_realm, minutes)
+    assert abs(connection.server_time() - datetime.now(UTC)) < timedelta(minutes=0.5)
+    asked = connection.counter.total
+    assert asked <= 2 + abs(minutes) + 1
+    connection.close()
+    connection.subject()
+    assert connection.counter.total == asked + 1
+
+
+@pytest.mark.parametrize("minutes", [30, -30])
+def test_a_clock_that_is_far_from_right(keycloak_realm: KeycloakRealm, minutes: int) -> None:
+    """It is not asked without end; the message says what to look at."""
+    connection = with_a_clock(keycloak_realm, minutes)
+    with pytest.raises(UnreachableError, match="clocks agree"):
+        connection.subject()
+    assert connection.counter.total <= 20
 
 
 @pytest.mark.parametrize("curve", [ec.SECP384R1(), None])

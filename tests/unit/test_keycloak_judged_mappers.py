@@ -56,7 +56,18 @@ FORGING: Final[list[tuple[str, dict[str, str]]]] = [
     (ATTRIBUTE, {"claim.name": "given_name", "user.attribute": "lastName"}),
     ("oidc-usersessionmodel-note-mapper", {"claim.name": "client_id", "user.session.note": "note"}),
     ("saml-hardcode-attribute-mapper", {"attribute.name": "org_code", "attribute.value": "14"}),
+    ("saml-hardcode-attribute-mapper", {"attribute.name": "x", "friendly.name": "Role"}),
     ("saml-user-attribute-mapper", {"attribute.name": "org_code", "user.attribute": "staff_no"}),
+    ("saml-user-attribute-nameid-mapper", {"user.attribute": "org_code"}),
+    ("docker-v2-allow-all-mapper", {}),
+    *(
+        (FIXED, {"claim.name": name})
+        for name in ("act", "amr", "aud", "auth_time", "client_id", "cnf", "email", "email_verified", "iss")
+    ),
+    *((FIXED, {"claim.name": name}) for name in ("jti", "may_act.sub", "sid", "upn")),
+    (ATTRIBUTE, {"claim.name": "upn", "user.attribute": "staff_no"}),
+    (ATTRIBUTE, {"claim.name": "email", "user.attribute": "staff_no"}),
+    ("oidc-usersessionmodel-note-mapper", {"claim.name": "auth_time", "user.session.note": "note"}),
 ]
 ORDINARY: Final[list[tuple[str, dict[str, str]]]] = [
     (ATTRIBUTE, {"claim.name": "department", "user.attribute": "department"}),
@@ -75,6 +86,12 @@ ORDINARY: Final[list[tuple[str, dict[str, str]]]] = [
     ("oidc-audience-mapper", {"included.client.audience": "jiujinban"}),
     ("oidc-sub-mapper", {}),
     ("saml-role-list-mapper", {"attribute.name": "Role", "single": "false"}),
+    (ATTRIBUTE, {"claim.name": "upn", "user.attribute": "username"}),
+    (ATTRIBUTE, {"claim.name": "email", "user.attribute": "email"}),
+    ("oidc-usermodel-property-mapper", {"claim.name": "email_verified", "user.attribute": "emailVerified"}),
+    ("oidc-usersessionmodel-note-mapper", {"claim.name": "auth_time", "user.session.note": "AUTH_TIME"}),
+    ("oidc-audience-mapper", {"included.client.audience": "realm-management"}),
+    ("oidc-audience-resolve-mapper", {}),
 ]
 
 
@@ -104,6 +121,9 @@ def test_ordinary(kind: str, config: dict[str, str]) -> None:
         ("hardcoded-attribute-idp-mapper", {"attribute": "org_code"}, Verdict.FORGES),
         ("oidc-user-attribute-idp-mapper", {"claim": "x", "user.attribute": "Person_id"}, Verdict.FORGES),
         ("github-user-attribute-mapper", {"jsonField": "x", "userAttribute": "staff_no"}, Verdict.FORGES),
+        ("hardcoded-attribute-idp-mapper", {"attribute": "firstName"}, Verdict.FORGES),
+        ("hardcoded-user-session-attribute-idp-mapper", {"attribute": "AUTH_TIME"}, Verdict.FORGES),
+        ("oidc-user-session-note-idp-mapper", {"claims": "[]"}, Verdict.FORGES),
         ("oidc-user-attribute-idp-mapper", {"claim": "x", "user.attribute": "nickname"}, Verdict.ORDINARY),
         ("hardcoded-attribute-idp-mapper", None, Verdict.ORDINARY),
     ],
@@ -117,4 +137,5 @@ def test_of_providers(kind: str, config: dict[str, str] | None, verdict: Verdict
 def test_our_attributes_are_decisive() -> None:
     """What a provider's mapper may not write into a user, a client's may not write past it into a token."""
     rules = read_mapper_rules()
-    assert rules.provider_attributes - {"username"} <= rules.decisive_claims
+    shown_as_other = {"username", "firstname", "lastname"}
+    assert rules.provider_attributes - shown_as_other <= rules.decisive_claims

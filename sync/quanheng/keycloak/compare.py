@@ -73,7 +73,7 @@ def _equal(wanted: Any, found: Any) -> bool:
         there = found or []
         return sorted(map(_text, wanted)) == sorted(map(_text, there))
     # Keycloak leaves out what is off.
-    return bool(wanted == found) or (wanted is False and found is None)
+    return bool(wanted == found) or (wanted in (False, "false") and found in (None, ""))
 
 
 def _text(value: Any) -> str:

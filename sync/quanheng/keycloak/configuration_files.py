@@ -25,6 +25,7 @@ _FILES: Final = (
     "user-profile",
     "flows",
     "identity-providers",
+    "client-scopes",
     "clients",
     "roles",
     "mappers",
@@ -61,6 +62,8 @@ class RealmChoices:
     """Public keys of the daily client; two while one replaces the other."""
     configurator_client: str = "quanheng-configurator"
     configurator_keys: tuple[ec.EllipticCurvePublicKey, ...] = field(repr=False)
+    configurator_stays_open: bool = False
+    """That it is closed is a difference, then."""
     password_form: bool = False
     """Login by password: for demos, tests and emergencies."""
     social_card_issuer: str = UNSET_ISSUER
@@ -80,6 +83,7 @@ class DesiredConfiguration:
     user_profile: Mapping[str, Any]
     flows: Mapping[str, Any]
     identity_providers: Mapping[str, Any]
+    client_scopes: Mapping[str, Any]
     clients: Mapping[str, Any]
     roles: Mapping[str, Any]
     mappers: Mapping[str, Any]
@@ -105,6 +109,8 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
         "configurator_jwks": _key_set(choices.configurator_keys),
     }
     parts = {name.replace("-", "_"): _filled(_read(folder / f"{name}.yaml"), values) for name in _FILES}
+    if choices.configurator_stays_open:
+        parts["clients"]["clients"][choices.configurator_client]["managed"]["enabled"] = True
     return DesiredConfiguration(
         realm_name=choices.realm,
         post_roles=dict(choices.post_roles),

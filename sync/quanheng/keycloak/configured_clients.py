@@ -1,4 +1,4 @@
-"""Clients, and what the accounts of ours may do."""
+"""Clients, and the accounts of ours with what they may do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from quanheng.errors import ConfigurationError
 from quanheng.keycloak.aspect import Documents, Mending, mending, missing
-from quanheng.keycloak.compare import differences, merged
+from quanheng.keycloak.compare import MISSING, THERE, Difference, differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration
 
 _MANAGEMENT: Final = "realm-management"
@@ -34,17 +35,11 @@ def our_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator
 
 def other_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
     """What holds for the clients that Keycloak brings along, and is asked of foreign ones."""
-    every = desired.clients["every"]
+    wanted = desired.clients["every"]
     for found in documents.pages("/clients"):
         client_id = found["clientId"]
         if client_id in desired.clients["clients"]:
             continue
-        # An attribute that is not there is off.
-        there = found.get("attributes") or {}
-        attributes = {key: value for key, value in every["attributes"].items() if key in there}
-        wanted = {key: value for key, value in every.items() if key != "attributes"}
-        if attributes:  # wanted empty would say that there are none
-            wanted["attributes"] = attributes
         where = f"clients.{client_id}"
         foreign = client_id not in desired.clients["built_in"]
         gaps = (
@@ -55,8 +50,21 @@ def other_clients(documents: Documents, desired: DesiredConfiguration) -> Iterat
         yield from mending(gaps, None if foreign else mend)
 
 
+def names_of_built_in(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
+    """Keycloak looks for the clients it brings along by their ids, and nobody can delete one: one that is not
+    there has another id."""
+    present = {client["clientId"]: client for client in documents.pages("/clients")}
+    for client_id in desired.clients["built_in"]:
+        if client_id not in present:
+            # As Keycloak names them.
+            named = [item for item in present.values() if item.get("name") == f"${{client_{client_id}}}"]
+            found = ", ".join(item["clientId"] for item in named) or MISSING
+            gap = Difference(f"clients.{client_id}", THERE, found)
+            yield Mending((gap,), partial(_rename, documents, client_id, named))
+
+
 def service_roles(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """What the accounts of our service clients may do: exactly this, and what everybody may."""
+    """The accounts of our service clients: switched on, and may do exactly this, and what everybody may."""
     everybody = desired.roles["default_role"]
     for client_id, parts in desired.clients["clients"].items():
         client = documents.client(client_id)
@@ -73,11 +81,27 @@ def service_roles(documents: Documents, desired: DesiredConfiguration) -> Iterat
             {"service_roles": [name for name in names if name not in everybody]},
         )
         yield from mending(gaps, partial(_mend_service_roles, documents, path, held, wanted))
+        # Without it there is no token, whatever else is right.
+        on = {"enabled": True}
+        yield from mending(
+            differences(f"clients.{client_id}.service_account", on, account),
+            partial(documents.put, f"/users/{account['id']}", merged(account, on)),
+        )
+
+
+def _rename(documents: Documents, client_id: str, found: list[Mapping[str, Any]]) -> None:
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"the realm has no client '{client_id}', which Keycloak brings along",
+            remedy="somebody renamed it: give it this id again in the console",
+        )
+    documents.put(f"/clients/{found[0]['id']}", merged(found[0], {"clientId": client_id}))
 
 
 def _mend_client(documents: Documents, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     path = f"/clients/{found['id']}"
     documents.put(path, merged(found, wanted))
+    found = documents.get(path)  # another protocol brought other scopes
     # A PUT on a client passes over its scopes.
     scopes = {scope["name"]: scope["id"] for scope in documents.get("/client-scopes")}
     for kind in ("default", "optional"):

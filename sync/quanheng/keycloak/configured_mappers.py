@@ -6,48 +6,46 @@ A protocol mapper writes into tokens what nobody granted; a mapper of an identit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Final
 
-from quanheng.keycloak.aspect import Documents, Mending, escaped
+from quanheng.keycloak.aspect import Documents, Mending
 from quanheng.keycloak.compare import MISSING, THERE, Difference
 from quanheng.keycloak.configuration_files import DesiredConfiguration
+from quanheng.keycloak.found_mappers import find_protocol_mappers, find_provider_mappers, path_of
 from quanheng.keycloak.judged_mappers import MapperRules, Verdict
+from quanheng.model.realm import MapperHolder, RealmMapper
+
+_PLACES: Final = {
+    MapperHolder.CLIENT: "clients",
+    MapperHolder.CLIENT_SCOPE: "client-scopes",
+    MapperHolder.PROVIDER: "identity-providers",
+}
 
 
 def protocol_mappers(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
     """Of clients and client scopes."""
     rules = MapperRules.parse(desired.mappers)
-    for client in documents.pages("/clients"):
-        where, path = f"clients.{client['clientId']}", f"/clients/{client['id']}"
-        yield from _of_holder(documents, rules, where, path, client)
-    for scope in documents.get("/client-scopes") or ():
-        where, path = f"client-scopes.{scope['name']}", f"/client-scopes/{scope['id']}"
-        yield from _of_holder(documents, rules, where, path, scope)
+    for mapper in find_protocol_mappers(documents):
+        if rules.judge(mapper) is not Verdict.ORDINARY:
+            yield _surplus(documents, mapper)
 
 
 def provider_mappers(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
     """Of identity providers, ours and others; what a mapper of theirs does otherwise is only reported."""
     rules = MapperRules.parse(desired.mappers)
-    for provider in documents.get("/identity-provider/instances") or ():
-        path = f"/identity-provider/instances/{escaped(provider['alias'])}/mappers"
-        for mapper in documents.get(path) or ():
-            where = f"identity-providers.{provider['alias']}.mappers.{mapper['name']}"
-            if rules.of_provider_mapper(mapper) is Verdict.ORDINARY:
-                yield Mending((Difference(where, MISSING, THERE, foreign=True),), None)
-            else:
-                yield _surplus(where, documents, f"{path}/{mapper['id']}")
+    for mapper in find_provider_mappers(documents):
+        if rules.judge(mapper) is Verdict.ORDINARY:
+            yield Mending((Difference(_where(mapper), MISSING, THERE, foreign=True),), None)
+        else:
+            yield _surplus(documents, mapper)
 
 
-def _of_holder(
-    documents: Documents, rules: MapperRules, where: str, path: str, holder: Mapping[str, Any]
-) -> Iterator[Mending]:
-    for mapper in holder.get("protocolMappers") or ():
-        if rules.of_protocol_mapper(mapper) is not Verdict.ORDINARY:
-            place = f"{where}.mappers.{mapper['name']}"
-            yield _surplus(place, documents, f"{path}/protocol-mappers/models/{mapper['id']}")
+def _surplus(documents: Documents, mapper: RealmMapper) -> Mending:
+    gap = Difference(_where(mapper), MISSING, THERE)
+    return Mending((gap,), partial(documents.delete, path_of(mapper)))
 
 
-def _surplus(where: str, documents: Documents, path: str) -> Mending:
-    return Mending((Difference(where, MISSING, THERE),), partial(documents.delete, path))
+def _where(mapper: RealmMapper) -> str:
+    return f"{_PLACES[mapper.holder]}.{mapper.holder_name}.mappers.{mapper.name}"

@@ -1,4 +1,4 @@
-"""Settings of the realm, its user profile, required actions, login flows and identity providers.
+"""Settings of the realm, its user profile, required actions and identity providers.
 
 Read-modify-write everywhere: a PUT on a realm that lacks an attribute would make Keycloak drop it.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from quanheng.keycloak.aspect import Documents, Mending, escaped, mending, missing
 from quanheng.keycloak.compare import MISSING, THERE, Difference, differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration, Pins
+
+_PROVIDERS: Final = "/identity-provider/instances"
 
 
 def settings(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
@@ -57,28 +59,39 @@ def required_actions(documents: Documents, desired: DesiredConfiguration) -> Ite
 
 
 def identity_providers(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """Identity providers; what is only created is compared as far as it is pinned."""
+    """Identity providers; what is only created is compared as far as it is pinned. One of another type is
+    none of ours: it is made anew."""
     for alias, parts in desired.identity_providers.items():
         where, path = f"identity-providers.{alias}", _provider(alias)
         pins = desired.pins.get(alias, {})
         found = documents.get(path)
+        made = {"alias": alias, **_pinned(merged(parts["created"], parts["managed"]), pins)}
         if found is None:
-            body = _pinned(merged(parts["created"], parts["managed"]), pins)
-            yield missing(
-                where, partial(documents.post, "/identity-provider/instances", {"alias": alias, **body})
-            )
+            yield missing(where, partial(documents.post, _PROVIDERS, made))
             continue
         there = _pins(parts, found)
-        gaps = [
+        gaps = (
             *differences(where, parts["managed"], found),
             *(
                 Difference(f"{where}.config.{name}", value or MISSING, there[name] or MISSING)
                 for name, value in pins.items()
                 if there.get(name, value) != value
             ),
-        ]
-        body = _pinned(merged(found, parts["managed"]), pins)
-        yield from mending(iter(gaps), partial(documents.put, path, body))
+        )
+        if found["providerId"] == parts["managed"]["providerId"]:
+            # Keycloak refuses signatures without an address of keys.
+            config = {**parts["created"]["config"], **(found.get("config") or {})}
+            body = _pinned(merged({**found, "config": config}, parts["managed"]), pins)
+            mend = partial(documents.put, path, body)
+        else:
+            mend = partial(_make_anew, documents, path, made)
+        yield from mending(iter(gaps), mend)
+
+
+def _make_anew(documents: Documents, path: str, body: Mapping[str, Any]) -> None:
+    # Links that were made to the other go with it; the sync makes ours again.
+    documents.delete(path)
+    documents.post(_PROVIDERS, body)
 
 
 def read_pins(documents: Documents, desired: DesiredConfiguration) -> Pins:
@@ -97,7 +110,7 @@ def created_pins(desired: DesiredConfiguration) -> Pins:
 
 
 def _provider(alias: str) -> str:
-    return f"/identity-provider/instances/{escaped(alias)}"
+    return f"{_PROVIDERS}/{escaped(alias)}"
 
 
 def _pins(parts: Mapping[str, Any], found: Mapping[str, Any]) -> Mapping[str, str]:
@@ -116,9 +129,12 @@ def _pinned(body: Mapping[str, Any], pins: Mapping[str, str]) -> Mapping[str, An
 
 def other_ways_in(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
     """Ways by which accounts, or tokens of somebody else's making, could come in: told, and left alone."""
-    for provider in documents.get("/identity-provider/instances") or ():
+    for provider in documents.get(_PROVIDERS) or ():
         if provider["alias"] not in desired.identity_providers:
             yield _way_in(f"identity-providers.{provider['alias']}")
+    for token in documents.get("/clients-initial-access") or ():
+        if token["remainingCount"]:  # whoever has it makes clients, with no admin event
+            yield _way_in(f"initial-access-tokens.{token['id']}")
     types = desired.ways_in["components"]
     seen: set[tuple[str, str]] = set()
     for component in sorted(documents.get("/components") or (), key=_other_name):
@@ -144,74 +160,3 @@ def default_groups(documents: Documents, _desired: DesiredConfiguration) -> Iter
     for group in documents.get("/default-groups") or ():
         gap = Difference(f"default-groups.{group['path']}", MISSING, THERE)
         yield Mending((gap,), partial(documents.delete, f"/default-groups/{group['id']}"))
-
-
-def flows(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """Our own login flows. One that differs is emptied and filled again; meanwhile it lets nobody in."""
-    present = {flow["alias"] for flow in documents.get("/authentication/flows")}
-    for alias, wanted in desired.flows.items():
-        if alias not in present:
-            yield missing(f"flows.{alias}", partial(_create_flow, documents, alias, wanted))
-            continue
-        found = documents.get(_executions(alias))
-        steps = [_step(_authenticator(item), item, _config(documents, item)) for item in found]
-        wanted_steps = [
-            _step(item["authenticator"], item, item.get("config")) for item in wanted["executions"]
-        ]
-        # As one text: the order of the steps is part of what they do.
-        gap = Difference(f"flows.{alias}", "; ".join(wanted_steps), "; ".join(steps))
-        if gap.wanted != gap.found:
-            yield Mending((gap,), partial(_refill_flow, documents, alias, found, wanted))
-
-
-def _create_flow(documents: Documents, alias: str, wanted: Mapping[str, Any]) -> None:
-    flow = {
-        "alias": alias,
-        "description": wanted["description"],
-        "providerId": "basic-flow",
-        "topLevel": True,
-        "builtIn": False,
-    }
-    documents.post("/authentication/flows", flow)
-    _fill_flow(documents, alias, wanted)
-
-
-def _refill_flow(
-    documents: Documents, alias: str, found: list[Mapping[str, Any]], wanted: Mapping[str, Any]
-) -> None:
-    for item in found:
-        if item.get("level", 0) == 0:
-            documents.delete(f"/authentication/executions/{item['id']}")
-    _fill_flow(documents, alias, wanted)
-
-
-def _fill_flow(documents: Documents, alias: str, wanted: Mapping[str, Any]) -> None:
-    for item in wanted["executions"]:
-        documents.post(f"{_executions(alias)}/execution", {"provider": item["authenticator"]})
-        made = documents.get(_executions(alias))[-1]
-        documents.put(_executions(alias), {**made, "requirement": item["requirement"]})
-        if "config" in item:
-            config = dict(item["config"])
-            body = {"alias": config.pop("alias"), "config": config}
-            documents.post(f"/authentication/executions/{made['id']}/config", body)
-
-
-def _executions(alias: str) -> str:
-    return f"/authentication/flows/{escaped(alias)}/executions"
-
-
-def _config(documents: Documents, item: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    if "authenticationConfig" not in item:
-        return None
-    found = documents.get(f"/authentication/config/{item['authenticationConfig']}")
-    return {"alias": found.get("alias", ""), **found.get("config", {})}
-
-
-def _authenticator(item: Mapping[str, Any]) -> str:
-    """Of a step; one that is a flow of its own has none."""
-    return str(item.get("providerId") or f"flow {item.get('displayName', '')}")
-
-
-def _step(authenticator: str, item: Mapping[str, Any], config: Mapping[str, Any] | None) -> str:
-    settings = "".join(f" {key}={value}" for key, value in sorted((config or {}).items()))
-    return f"{authenticator} {item['requirement']}{settings}"

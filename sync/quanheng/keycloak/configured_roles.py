@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from quanheng.errors import ConfigurationError
 from quanheng.keycloak.aspect import Documents, Mending, escaped, mending, missing
 from quanheng.keycloak.compare import MISSING, THERE, Difference, differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration
@@ -132,7 +133,18 @@ def _mend_parts(documents: Documents, role: str, there: Mapping[str, Any], wante
 
 
 def _body(documents: Documents, name: str) -> Any:
-    """A role of the packs or of Keycloak itself, in whose names there is no other slash."""
+    """A role of the packs or of Keycloak itself, in whose names there is no other slash. The latter's is made
+    again when somebody deleted it; it is known by its name."""
     client_id, _, role = name.rpartition("/")
-    below = f"/clients/{documents.client(client_id)['id']}" if client_id else ""
-    return documents.get(f"{below}/roles/{escaped(role)}")
+    client = documents.client(client_id) if client_id else {}
+    if client is None:
+        raise ConfigurationError(
+            f"the realm has no client '{client_id}' of which to give the role '{role}'",
+            remedy="see why it could not be made, or found",
+        )
+    path = f"/clients/{client['id']}/roles" if client else "/roles"
+    found = documents.get(f"{path}/{escaped(role)}")
+    if found is None:
+        documents.post(path, {"name": role})
+        found = documents.get(f"{path}/{escaped(role)}")
+    return found

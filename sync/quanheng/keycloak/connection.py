@@ -23,8 +23,10 @@ from keycloak import KeycloakAdmin, KeycloakOpenIDConnection
 from requests.adapters import HTTPAdapter
 
 from quanheng.errors import ConfigurationError, UnreachableError
-from quanheng.keycloak.credentials import Credential
+from quanheng.keycloak.credentials import ClientKey, Credential
+from quanheng.keycloak.no_token import remedy_of
 from quanheng.keycloak.port import RealmRefusedError
+from quanheng.logs import get_logger
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _REPEATABLE_POST: Final = re.compile(r"/role-mappings/[^?]+$|/composites$|/logout(?:-all)?$")
@@ -34,6 +36,10 @@ _PLAIN_REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\- ]{0,79}")
 """What of an answer may be shown: error codes and Keycloak's own fixed sentences, never values."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _REFRESH_EARLY_SECONDS: Final = 15.0
+_CLOCK_TRIES: Final = 20
+"""No server has us ask for a token without end."""
+
+log = get_logger(__name__)
 
 
 class _PassingError(Exception):
@@ -181,8 +187,15 @@ class Connection:
         return f"admin/realms/{self.realm}{tail}"
 
     def subject(self) -> str:
-        """Keycloak's id of the account that this connection acts as: the actor of its admin events."""
-        return str(self._current_token().claims["sub"])
+        """Keycloak's id of the account that this connection acts as: the actor of its admin events. '' when
+        somebody took what says it out of our tokens."""
+        return str(self._current_token().claims.get("sub", ""))
+
+    @property
+    def acted_as(self) -> str | None:
+        """The same by our last token, valid or not; None before the first. Asks nothing."""
+        token = self._token
+        return None if token is None else token.claims.get("sub")
 
     def claims(self) -> Mapping[str, Any]:
         """What our access token says of us: read, not trusted."""
@@ -267,12 +280,7 @@ class Connection:
                         found = self._ask("GET", f"{base}/.well-known/openid-configuration")
                         self._issuer = str(found.json()["issuer"]) if found.ok else None
                     if self._issuer is not None:
-                        # A new assertion each time: Keycloak accepts one only once.
-                        found = self._ask(
-                            "POST",
-                            f"{base}/protocol/openid-connect/token",
-                            self._credential.form(self._issuer),
-                        )
+                        found = self._ask_for_token(base, self._issuer)
         except _PassingError as error:
             raise UnreachableError(
                 f"Keycloak at {self.url}: {error}", remedy="see whether it runs; then run again"
@@ -281,9 +289,26 @@ class Connection:
             raise UnreachableError(
                 f"Keycloak at {self.url} gives {self._credential.label} no token in realm "
                 f"'{self._token_realm}': {found.status_code}{_reason(found)}",
-                remedy="see that the client exists, is enabled and has our public key ('quanheng doctor')",
+                remedy=remedy_of(_body(found)),
             )
         return _Token(found.json())
+
+    def _ask_for_token(self, base: str, issuer: str) -> requests.Response:
+        """The answer of the token endpoint; asked again by the server's clock where ours is wrong."""
+        credential = self._credential
+        for again in range(_CLOCK_TRIES):
+            # A new assertion each time: Keycloak accepts one only once.
+            found = self._ask("POST", f"{base}/protocol/openid-connect/token", credential.form(issuer))
+            if not isinstance(credential, ClientKey):
+                break
+            if found.ok and again:
+                ahead = credential.server_ahead.total_seconds()
+                log.warning(
+                    "the server's clock and ours differ; set the wrong one", server_ahead_seconds=ahead
+                )
+            if found.ok or not credential.follow_clock(_reason(found)):
+                break
+        return found
 
     def _ask(self, method: str, url: str, form: Mapping[str, str] | None = None) -> requests.Response:
         self.counter.add("TOKEN")
@@ -337,13 +362,16 @@ def _shown(path: str) -> str:
 _REASONS: Final = ("rule", "field", "error", "errorMessage", "error_description")
 
 
-def _reason(answer: requests.Response) -> str:
+def _body(answer: requests.Response) -> Mapping[str, Any]:
     try:
         body = answer.json()
     except ValueError:
-        return ""
-    if not isinstance(body, dict):
-        return ""
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _reason(answer: requests.Response) -> str:
+    body = _body(answer)
     texts = [str(body[key]) for key in _REASONS if body.get(key)]
     plain = [text for text in texts if _PLAIN_REASON.fullmatch(text)]
     return f" ({': '.join(plain)})" if plain else ""

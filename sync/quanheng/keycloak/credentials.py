@@ -23,6 +23,14 @@ from quanheng.model.sensitive import Sensitive
 
 ASSERTION_LIFETIME: Final = timedelta(seconds=60)
 """Keycloak refuses assertions that live longer than its own limit, and a stolen one is soon worthless."""
+_AHEAD: Final = "Token was issued in the future"
+_BEHIND: Final = ("Token is not active", "Token was issued too far in the past")
+"""What Keycloak answers to an assertion whose time is not its own."""
+_STEP: Final = timedelta(seconds=60)
+"""Keycloak takes an assertion from 15 seconds before it was made, by its own clock, to 60 after it: steps of
+this length miss no difference."""
+_FARTHEST: Final = timedelta(minutes=15)
+"""Clocks that are farther apart than this are for a person to set."""
 _MAKE_KEY: Final = "make one with 'quanheng keys generate --clients-only', and tell Keycloak its public half"
 
 
@@ -47,6 +55,12 @@ class ClientKey:
         self._key = key
         self._clock = clock
         self._kid = public_jwk(key)["kid"]
+        self._server_ahead = timedelta()
+
+    @property
+    def server_ahead(self) -> timedelta:
+        """How far the server's clock is taken to be ahead of ours, in steps; zero while it believes us."""
+        return self._server_ahead
 
     @classmethod
     def read(cls, client_id: str, file: Path, *, clock: Clock = system_clock) -> ClientKey:
@@ -76,7 +90,7 @@ class ClientKey:
 
     def form(self, issuer: str) -> Mapping[str, str]:
         """Client credentials with a fresh assertion, good once and for this issuer alone."""
-        now = self._clock()
+        now = self._clock() + self._server_ahead
         claims = {
             "iss": self.client_id,
             "sub": self.client_id,
@@ -91,6 +105,25 @@ class ClientKey:
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "client_assertion": jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._kid}),
         }
+
+    def follow_clock(self, refusal: str) -> bool:
+        """Date the next assertion a step nearer to the server's clock, when an answer says that the last was
+        early or late. Returns whether to ask again: not when something else is wrong, nor without end.
+
+        Keycloak sends no time before somebody has logged in. Whoever set our clock wrong would otherwise have
+        shut the watcher out.
+        """
+        if _AHEAD in refusal:
+            moved = self._server_ahead - _STEP
+        elif any(words in refusal for words in _BEHIND):
+            moved = self._server_ahead + _STEP
+        else:
+            return False
+        if abs(moved) > _FARTHEST:
+            self._server_ahead = timedelta()
+            return False
+        self._server_ahead = moved
+        return True
 
 
 @dataclass(frozen=True, slots=True)

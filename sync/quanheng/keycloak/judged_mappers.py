@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
+from quanheng.model.realm import MapperHolder, RealmMapper
+
 _FIRST_PART: Final = re.compile(r"(?:\\.|[^.\\])*")
 _UNESCAPED: Final = re.compile(r"\\(.)")
-_CLAIM_KEYS: Final = ("claim.name", "attribute.name")
-"""Settings that name the claim (OpenID Connect) or the attribute (SAML) that a mapper writes."""
+_CLAIM_KEYS: Final = ("claim.name", "attribute.name", "friendly.name")
+"""Settings that name the claim (OpenID Connect) or the attribute (SAML, by either of its names) that a
+mapper writes."""
 _ATTRIBUTE_KEYS: Final = ("user.attribute", "userAttribute", "attribute")
 """Settings of a provider's mapper that name the attribute of the user it writes."""
 
@@ -65,6 +68,13 @@ class MapperRules:
             provider_attributes=frozenset(body["provider_attributes"]),
             truthful=tuple(Truthful(**item) for item in body["truthful"]),
         )
+
+    def judge(self, mapper: RealmMapper) -> Verdict:
+        """A mapper of whatever holder."""
+        if mapper.holder is MapperHolder.PROVIDER:
+            body = {"identityProviderMapper": mapper.kind, "config": mapper.config}
+            return self.of_provider_mapper(body)
+        return self.of_protocol_mapper({"protocolMapper": mapper.kind, "config": mapper.config})
 
     def of_protocol_mapper(self, mapper: Mapping[str, Any]) -> Verdict:
         """A mapper of a client or client scope, as Keycloak shows it."""

@@ -171,7 +171,16 @@ def _configurator(context: Context, connection: Connection) -> Result:
         return warn("keycloak.configurator", "无权查看配置客户端", "运行 quanheng realm apply 补齐权限")
     if not found:
         return fail("keycloak.configurator", "没有配置客户端", "运行 quanheng realm apply")
-    if found[0]["enabled"]:
+    is_open = found[0]["enabled"]
+    if context.settings.keycloak.configurator_stays_open:
+        if is_open:
+            return ok("keycloak.configurator", "配置客户端按设置保持启用：没有守卫时由它恢复角色和映射器")
+        return fail(
+            "keycloak.configurator",
+            "设置要求配置客户端保持启用，但它已停用：被改动的角色和映射器不能自动恢复",
+            "运行 quanheng realm open；已安装守卫的，删去设置 configurator_stays_open",
+        )
+    if is_open:
         return warn(
             "keycloak.configurator", "配置客户端处于启用状态", "首次导入完成后运行 quanheng realm close"
         )
