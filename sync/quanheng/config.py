@@ -57,6 +57,9 @@ class KeycloakSettings(_Settings):
     """Users per partialImport; its cost grows with the square of the batch."""
     sync: ClientSettings
     configurator: ClientSettings
+    configurator_stays_open: bool = False
+    """Where no guard can be put into the server: the watcher undoes through the open configurator what the
+    guard would. Whoever steals that client's key then owns the realm."""
 
 
 class FeedSettings(_Settings):

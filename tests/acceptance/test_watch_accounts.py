@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from fixtures.watching import as_administrator, foreigner, watcher
 from fixtures.world import VILLAGE, World
 from quanheng.config import NotifySettings
-from quanheng.model.ids import StaffNo
+from quanheng.model.ids import StaffNo, Username
+from quanheng.model.realm import NewUser, RealmUser
 from quanheng.notify.port import Notice
 from quanheng.notify.words import words_of
+from quanheng.operations.watching.accounts import find_gone
 from quanheng.operations.watching.announcing import deliver_notices
 
 
@@ -134,6 +137,31 @@ def test_whom_a_list_left_out_is_not_gone(people: People) -> None:
     assert people.bodies("account_gone") == []
 
 
+def test_of_very_many_a_list_is_believed(world: World) -> None:
+    """A hundred that a list left out are asked for one by one; of more, no request is made."""
+    ours = [world.user(item).id for item in People(world, 101).staff]
+    for count, asked in ((101, 0), (100, 100)):
+        world.fake.calls.clear()
+        gone = find_gone(world.context, ours[:count], listed=True)
+        assert world.fake.calls["read_user"] == asked
+        assert gone == (frozenset() if asked else frozenset(ours)), "they are all still there"
+    world.fake.calls.clear()
+    assert find_gone(world.context, ours[:3], listed=False) == frozenset(ours[:3]), "each was asked for"
+    assert world.fake.calls["read_user"] == 0
+
+
+def test_who_deleted_it_is_named_alone(people: People) -> None:
+    """Not whoever saved the account just before, nor who changed a user storage meanwhile."""
+    world, user = people.world, people.world.user(people.staff[0])
+    save(world, as_administrator(world, people.staff[1]), people.staff[0])
+    as_administrator(world, people.staff[1]).tamper_remove_storage()
+    actor = as_administrator(world, people.staff[2])
+    actor.tamper_delete_user(user.id)
+    watcher(world).tick()
+    (entry,) = people.bodies("account_gone")
+    assert entry["actors"] == [actor.actor]
+
+
 def test_foreign_accounts_go_unheard(people: People) -> None:
     """Whoever is not ours may go, and may have a password."""
     world = people.world
@@ -189,3 +217,112 @@ def test_many_are_counted(world: World) -> None:
         (entry,) = people.bodies(kind)
         assert (entry["count"], len(entry["accounts"])) == (25, 20)
     assert sorted(str(item.kind) for item in people.heard()) == ["account_gone", "password"]
+
+
+def save(world: World, actor: Any, staff_no: StaffNo) -> None:
+    """Saved in the console as it is."""
+    user = world.user(staff_no)
+    actor.update_user(
+        user.id, username=user.username, enabled=None, name=user.name, attributes=user.attributes
+    )
+
+
+def by_saving(people: People, actor: Any, staff_no: StaffNo) -> None:
+    """``PUT /users/{id}`` with credentials."""
+    actor.tamper_bring_password(people.world.user(staff_no).id)
+    save(people.world, actor, staff_no)
+
+
+def _made_again(people: People, staff_no: StaffNo) -> tuple[RealmUser, NewUser]:
+    user = people.world.user(staff_no)
+    people.world.console.tamper_delete_user(user.id)
+    new = NewUser(
+        username=user.username,
+        enabled=True,
+        name=user.name,
+        attributes=user.attributes,
+        groups=(),
+        identities=user.identities,
+    )
+    return user, new
+
+
+def by_making_it_anew(people: People, actor: Any, staff_no: StaffNo) -> None:
+    """``POST /users`` with credentials, for somebody whose account was deleted."""
+    _, new = _made_again(people, staff_no)
+    actor.tamper_bring_password(actor.create_user(new))
+
+
+def by_an_import(people: People, actor: Any, staff_no: StaffNo) -> None:
+    """A partial import with credentials, the same."""
+    user, new = _made_again(people, staff_no)
+    actor.tamper_bring_password(actor.import_users([new])[user.username])
+
+
+def by_linking_the_card_later(people: People, actor: Any, staff_no: StaffNo) -> None:
+    """Made with a password as nobody's, and nobody's password is told; then it becomes ours."""
+    _, new = _made_again(people, staff_no)
+    made = actor.create_user(replace(new, username=Username("between"), identities=frozenset()))
+    actor.tamper_bring_password(made)
+    watcher(people.world).tick()
+    assert people.bodies("password_set") == []
+    again = people.world.user(staff_no)
+    people.world.console.tamper_delete_user(again.id)
+    (card,) = again.identities
+    actor.link_identity(made, card)
+
+
+@pytest.mark.parametrize("way", [by_saving, by_making_it_anew, by_an_import, by_linking_the_card_later])
+def test_password_that_no_event_tells_of(people: People, way: Any) -> None:
+    """What makes or saves an account may bring a password: the event says nothing of it, so it is asked for;
+    told once, however often the account is saved, and again when another is set."""
+    world, staff_no = people.world, people.staff[0]
+    actor = as_administrator(world, people.staff[1])
+    way(people, actor, staff_no)
+    watcher(world).tick()
+    (entry,) = people.bodies("password_set")
+    for _ in range(2):
+        save(world, actor, staff_no)
+        watcher(world).tick()
+    assert people.bodies("password_set") == [entry]
+    (account,) = entry["accounts"]
+    assert (account["user"], account["actor"]) == (str(world.user(staff_no).id), actor.actor)
+    (notice,) = [item for item in people.heard() if item.kind == "password"]
+    assert account["username"] in words_of(notice).text
+    by_saving(people, actor, staff_no)
+    watcher(world).tick()
+    assert len(people.bodies("password_set")) == 2
+    world.verify_ledger()
+
+
+def test_password_that_a_thief_sets_in_our_name(people: People) -> None:
+    """What our own account saved is asked about while its acts are in doubt."""
+    world = people.world
+    world.fake.as_actor("master")._tell("UPDATE", "CLIENT", "clients/ours")
+    by_saving(people, world.fake.as_actor(world.fake.actor), people.staff[0])
+    watcher(world).tick()
+    (entry,) = people.bodies("password_set")
+    assert entry["actors"] == [world.fake.actor]
+
+
+def test_password_is_asked_for_once(people: People) -> None:
+    """One request for each account of ours that somebody saved; none for our own acts, for foreign accounts
+    and for memberships."""
+    world, realm = people.world, people.world.fake
+    actor = as_administrator(world, people.staff[2])
+    user = foreigner(world)
+    watcher(world).tick()
+    realm.calls.clear()
+    for _ in range(3):
+        save(world, actor, people.staff[0])
+        save(world, actor, people.staff[1])
+    actor.tamper_bring_password(user)
+    actor.logout(world.user(people.staff[0]).id)
+    actor.join_group(world.user(people.staff[2]).id, next(iter(world.user(people.staff[0]).groups)))
+    watcher(world).tick()
+    assert realm.calls["read_passwords"] == 2
+    world.hire(VILLAGE)
+    world.issue_and_sync()
+    watcher(world).tick()
+    assert realm.calls["read_passwords"] == 2
+    assert people.bodies("password_set") == []

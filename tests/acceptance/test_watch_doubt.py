@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import update
 
 from fixtures.watching import watcher
 from fixtures.world import BUREAU, VILLAGE, World
@@ -17,9 +18,11 @@ from quanheng.model.ids import RoleName, Username
 from quanheng.model.realm import NewUser
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.refresh import MANY_USERS
-from quanheng.operations.watching.doubting import read_doubt
+from quanheng.operations.watching.doubting import end_doubt, read_doubt
 from quanheng.operations.watching.watcher import Watcher, read_exposure
+from quanheng.store.lease import LeaseLostError
 from quanheng.store.meta import write_text
+from quanheng.store.tables import lease
 from quanheng.watch.doubt import Doubt
 
 OURS: Final = "service-account-quanheng-sync"
@@ -383,6 +386,26 @@ def test_only_the_one_writer_ends_it(staffed: World) -> None:
     assert (staffed.fake.calls["logout"], doubt_of(staffed).ended) == (0, None)
     look.tick()
     assert (staffed.fake.calls["logout"], doubt_of(staffed).ended is None) == (1, False)
+
+
+def test_who_lost_the_lease_meanwhile_ends_nothing(staffed: World) -> None:
+    """Another writer took over while our tokens were voided: its doubt is not overwritten."""
+    watcher(staffed).tick()
+    take_over(staffed)
+    look_until_quiet(staffed, watcher(staffed))
+    staffed.pass_time(minutes=11)
+
+    def lose(name: str) -> None:
+        if name == "logout":
+            with staffed.context.database.transaction() as connection:
+                connection.execute(update(lease).values(token="another"))
+
+    staffed.fake.before_call = lose
+    before = doubt_of(staffed)
+    with hold_lease(staffed.context) as held, pytest.raises(LeaseLostError):
+        end_doubt(staffed.context, held)
+    assert doubt_of(staffed) == before
+    assert before.ended is None
 
 
 def test_nobody_looked_for_a_day(staffed: World) -> None:

@@ -160,7 +160,8 @@ def test_swapped_names_of_duties_are_told(world: World, look: Watcher, guard: Fa
         assert len(entries) == times
         assert len(entries[-1]["causes"]) == 2
         assert entries[-1]["causes"][0].startswith("经办人员（post-handler）")
-        assert "realm apply 不能" in entries[-1]["remedy"]
+        assert "realm apply 拒绝" in entries[-1]["remedy"]
+        assert notices(world) == ["cause"] * times
         swap()
         world.pass_time(minutes=1)
         look.tick()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,6 +15,14 @@ from quanheng.keycloak.port import Realm
 from quanheng.keycloak.representation import client_role, realm_role
 from quanheng.keycloak.rest import SYNC_CLIENT, RestRealm
 from quanheng.model.ids import KeycloakId, RoleName
+from quanheng.model.realm import MapperHolder
+
+HOLDERS: Final = {
+    MapperHolder.CLIENT: "hall",
+    MapperHolder.CLIENT_SCOPE: "email",
+    MapperHolder.PROVIDER: "social-card",
+}
+"""What bears the mappers of tests."""
 
 
 class Bench(Protocol):
@@ -43,11 +51,20 @@ class Bench(Protocol):
     def service_account(self) -> KeycloakId:
         """Make a client with a service account."""
 
+    def default_group(self, group: KeycloakId) -> None:
+        """Have whoever is made later join a group."""
+
+    def mapper(self, holder: MapperHolder, name: str, kind: str, config: Mapping[str, str]) -> str:
+        """Add a mapper to a new client, the scope ``email`` or the card's provider; the holder's name."""
+
     def delete_user(self, user: KeycloakId) -> None:
         """Delete a user."""
 
     def delete_group(self, group: KeycloakId) -> None:
         """Delete a group."""
+
+    def bring_password(self, user: KeycloakId) -> None:
+        """Save a user with a password."""
 
 
 class FakeBench:
@@ -84,11 +101,21 @@ class FakeBench:
     def service_account(self) -> KeycloakId:
         return self._console.tamper_service_account("foreign")
 
+    def default_group(self, group: KeycloakId) -> None:
+        self._console.tamper_default_group(group)
+
+    def mapper(self, holder: MapperHolder, name: str, kind: str, config: Mapping[str, str]) -> str:
+        self._console.tamper_mapper(holder, HOLDERS[holder], name, kind, **config)
+        return HOLDERS[holder]
+
     def delete_user(self, user: KeycloakId) -> None:
         self._console.tamper_delete_user(user)
 
     def delete_group(self, group: KeycloakId) -> None:
         self._console.tamper_delete_group(group)
+
+    def bring_password(self, user: KeycloakId) -> None:
+        self._console.tamper_bring_password(user)
 
 
 class KeycloakBench:
@@ -133,11 +160,35 @@ class KeycloakBench:
         identifier = self._get("/clients?clientId=foreign")[0]["id"]
         return KeycloakId(self._get(f"/clients/{identifier}/service-account-user")["id"])
 
+    def default_group(self, group: KeycloakId) -> None:
+        self._send("PUT", f"/default-groups/{group}")
+
+    def mapper(self, holder: MapperHolder, name: str, kind: str, config: Mapping[str, str]) -> str:
+        called, body = HOLDERS[holder], {"name": name, "config": config}
+        if holder is MapperHolder.PROVIDER:
+            body |= {"identityProviderAlias": called, "identityProviderMapper": kind}
+            self._send("POST", f"/identity-provider/instances/{called}/mappers", body)
+            return called
+        if holder is MapperHolder.CLIENT:
+            if not self._get(f"/clients?clientId={called}"):
+                self._send("POST", "/clients", {"clientId": called})
+            found = f"/clients/{self._get(f'/clients?clientId={called}')[0]['id']}"
+        else:
+            scopes = {scope["name"]: scope["id"] for scope in self._get("/client-scopes")}
+            found = f"/client-scopes/{scopes[called]}"
+        body |= {"protocol": "openid-connect", "protocolMapper": kind}
+        self._send("POST", f"{found}/protocol-mappers/models", body)
+        return called
+
     def delete_user(self, user: KeycloakId) -> None:
         self._send("DELETE", f"/users/{user}")
 
     def delete_group(self, group: KeycloakId) -> None:
         self._send("DELETE", f"/groups/{group}")
+
+    def bring_password(self, user: KeycloakId) -> None:
+        password = {"type": "password", "value": "Sunny-Day-2026-11", "temporary": False}
+        self._send("PUT", f"/users/{user}", {"credentials": [password]})
 
     def put_into(self, role: RoleName, parts: frozenset[RoleName]) -> None:
         self._contain(role, parts)

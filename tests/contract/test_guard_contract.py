@@ -16,7 +16,7 @@ from quanheng.keycloak.guard import Guard, GuardStatus, SealedRules
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.sealing import seal
 from quanheng.model.ids import KeycloakId, RoleName, Username
-from quanheng.model.realm import FederatedIdentity, NewUser, ObservedRealm
+from quanheng.model.realm import FederatedIdentity, MapperHolder, NewUser, ObservedRealm
 from quanheng.policy.rules import CompiledRules, Duty, ExclusionRule
 
 from .conftest import Bench, FakeBench, GuardBench
@@ -161,6 +161,41 @@ def test_restored(guard_bench: GuardBench, guard: Guard, base: int) -> None:
     roles = bench.realm.read_roles()
     assert roles[HANDLER].composites == roles[own].composites == NONE
     assert roles[OPERATOR].composites == {"jiujinban/service_query"}
+    assert guard.restore() == ()
+
+
+def test_restored_past_roles(guard_bench: GuardBench, guard: Guard) -> None:
+    """Default groups go, and mappers that give or forge roles, whatever they belong to; others stay."""
+    bench = guard_bench.bench
+    realm = bench.realm
+    bench.client_role("jiujinban", "service_query", "", NONE)
+    group = realm.create_group(None, "机构", {}, NONE)
+    bench.default_group(group)
+    made = {
+        MapperHolder.CLIENT: ("oidc-hardcoded-role-mapper", {"role": "post-handler"}),
+        MapperHolder.CLIENT_SCOPE: (
+            "oidc-hardcoded-claim-mapper",
+            {"claim.name": "name", "claim.value": "x"},
+        ),
+        MapperHolder.PROVIDER: ("hardcoded-attribute-idp-mapper", {"attribute": "org_code"}),
+    }
+    holders = {
+        holder: bench.mapper(holder, "forging", kind, config) for holder, (kind, config) in made.items()
+    }
+    ordinary = {"claim.name": "department", "user.attribute": "department"}
+    bench.mapper(MapperHolder.CLIENT, "kept", "oidc-usermodel-attribute-mapper", ordinary)
+    guard.publish(sealed(guard_bench, next(_sequences)))
+
+    found = guard.restore()
+
+    assert {(item.kind, item.subject, item.removed) for item in found} == {
+        ("default_group", guard_bench.realm, "机构"),
+        ("protocol_mapper", f"client {holders[MapperHolder.CLIENT]}", "forging"),
+        ("protocol_mapper", f"client scope {holders[MapperHolder.CLIENT_SCOPE]}", "forging"),
+        ("provider_mapper", holders[MapperHolder.PROVIDER], "forging"),
+    }
+    assert realm.read_default_groups() == {}
+    assert {"forging", "kept"} & {item.name for item in realm.read_mappers()} == {"kept"}
     assert guard.restore() == ()
 
 

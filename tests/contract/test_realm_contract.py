@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from quanheng.keycloak.events import Affected, affected
 from quanheng.keycloak.port import Realm, RealmRefusedError
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
-from quanheng.model.realm import FederatedIdentity, NewUser, RealmUser
+from quanheng.model.realm import FederatedIdentity, MapperHolder, NewUser, RealmUser
 
 from .conftest import Bench
 
@@ -424,6 +426,118 @@ class TestCreation:
         assert realm.create_user(new_user(1))
 
 
+MAPPERS = {
+    MapperHolder.CLIENT: ("oidc-hardcoded-role-mapper", {"role": "post-handler"}),
+    MapperHolder.CLIENT_SCOPE: (
+        "oidc-usermodel-attribute-mapper",
+        {"claim.name": "x", "user.attribute": "y"},
+    ),
+    MapperHolder.PROVIDER: ("oidc-hardcoded-role-idp-mapper", {"role": "post-handler", "syncMode": "FORCE"}),
+}
+
+
+class TestStructure:
+    """What gives power past any grant: roles within roles, default groups, mappers. By the configurator."""
+
+    def test_roles_within_roles(self, bench: Bench, realm: Realm) -> None:
+        """Put in and taken out by id, of the realm and of a client, again and again; the rest stays; the
+        event is about roles."""
+        view = RoleName("account/view-profile")
+        if view not in realm.read_roles():
+            bench.client_role("account", "view-profile", "", NONE)
+        permission = bench.client_role("jiujinban", "service_query", "", HANDLER)
+        outer = bench.composite("outer", OPERATOR)
+        ids = {name: role.id for name, role in realm.read_roles().items()}
+        two = frozenset({ids[view], ids[permission]})
+        since = realm.read_server_time() - timedelta(seconds=1)
+        for _ in range(2):
+            realm.add_role_parts(ids[outer], two)
+            assert realm.read_roles()[outer].composites == OPERATOR | {view, permission}
+        for _ in range(2):
+            realm.remove_role_parts(ids[outer], two)
+            assert realm.read_roles()[outer].composites == OPERATOR
+        realm.remove_role_parts(ids[permission], frozenset({ids[RoleName("post-handler")]}))
+        assert realm.read_roles()[permission].composites == NONE
+        told = [event for event in realm.read_admin_events(since) if event.actor_user in realm.own_actors]
+        assert {(event.operation, event.resource_type) for event in told} == {
+            ("CREATE", "REALM_ROLE"),
+            ("DELETE", "REALM_ROLE"),
+            ("DELETE", "CLIENT_ROLE"),
+        }
+        assert affected(told) == Affected(roles=True)
+
+    def test_no_such_role(self, realm: Realm) -> None:
+        """A role that is gone is refused with 404, and so is a part that is."""
+        handler = realm.read_roles()[RoleName("post-handler")].id
+        for role, part in ((NOBODY, handler), (handler, NOBODY)):
+            for change in (realm.add_role_parts, realm.remove_role_parts):
+                with pytest.raises(RealmRefusedError) as refused:
+                    change(role, frozenset({part}))
+                assert status_of(refused) == 404
+
+    def test_default_groups(self, bench: Bench, realm: Realm) -> None:
+        """Who is made alone joins it, who is imported does not; removed, nobody does; twice is once."""
+        first, second = two_counties(realm)
+        bench.default_group(first)
+        bench.default_group(second)
+        assert realm.read_default_groups() == {first: "经办人员", second: "经办人员"}
+        assert realm.read_memberships(realm.create_user(new_user(1))) == {first, second}
+        (imported,) = realm.import_users([new_user(2)]).values()
+        assert realm.read_memberships(imported) == frozenset()
+        since = realm.read_server_time() - timedelta(seconds=1)
+        for _ in range(2):
+            realm.remove_default_group(first)
+            assert realm.read_default_groups() == {second: "经办人员"}
+        realm.remove_default_group(second)
+        assert realm.read_memberships(realm.create_user(new_user(3))) == frozenset()
+        told = [event for event in realm.read_admin_events(since) if "default" in event.resource_path]
+        assert affected(told) == Affected(configuration=True)
+
+    @pytest.mark.parametrize("holder", MapperHolder)
+    def test_mappers(self, bench: Bench, realm: Realm, holder: MapperHolder) -> None:
+        """A mapper is read with what it does, and taken away; twice is once; others stay."""
+        kind, config = MAPPERS[holder]
+        before = {mapper.id for mapper in realm.read_mappers()}
+        called = bench.mapper(holder, "granting", kind, config)
+        kept = bench.mapper(holder, "kept", kind, config)
+        made = {mapper.name: mapper for mapper in realm.read_mappers() if mapper.id not in before}
+        assert made.keys() == {"granting", "kept"}
+        found = made["granting"]
+        assert (found.holder, found.holder_name, found.kind) == (holder, called, kind)
+        assert config.items() <= found.config.items()
+        assert called == kept
+        since = realm.read_server_time() - timedelta(seconds=1)
+        for _ in range(2):
+            realm.remove_mapper(found)
+            assert {mapper.id for mapper in realm.read_mappers()} == before | {made["kept"].id}
+        told = [event for event in realm.read_admin_events(since) if event.operation == "DELETE"]
+        assert affected(told) == Affected(configuration=True)
+
+    def test_configurator_closed(self, bench: Bench, realm: Realm) -> None:
+        """Without the configurator all of it is refused with 403, and nothing was done."""
+        first, _ = two_counties(realm)
+        outer = bench.composite("outer", OPERATOR)
+        bench.default_group(first)
+        bench.mapper(MapperHolder.CLIENT, "granting", *MAPPERS[MapperHolder.CLIENT])
+        roles = realm.read_roles()
+        (mapper,) = (item for item in realm.read_mappers() if item.name == "granting")
+        closed = bench.without_import()
+        for call in (
+            partial(closed.add_role_parts, roles[outer].id, frozenset({roles[RoleName("post-handler")].id})),
+            partial(
+                closed.remove_role_parts, roles[outer].id, frozenset({roles[RoleName("post-operator")].id})
+            ),
+            partial(closed.remove_default_group, first),
+            partial(closed.remove_mapper, mapper),
+        ):
+            with pytest.raises(RealmRefusedError) as refused:
+                call()
+            assert status_of(refused) == 403
+        assert realm.read_roles() == roles
+        assert realm.read_default_groups().keys() == {first}
+        assert mapper in realm.read_mappers()
+
+
 class TestUsers:
     """Users that exist."""
 
@@ -633,3 +747,21 @@ def _without_its_own(user: RealmUser) -> RealmUser:
         attributes=dict.fromkeys(user.attributes, ()),
         identities=frozenset(replace(link, subject="") for link in user.identities),
     )
+
+
+def test_passwords(bench: Bench, realm: Realm) -> None:
+    """Each password that is set has a mark of its own; other changes of a user leave it."""
+    user = realm.create_user(new_user(1))
+    assert realm.read_passwords(user) == frozenset()
+    bench.bring_password(user)
+    first = realm.read_passwords(user)
+    there = realm.read_user(user)
+    assert there is not None
+    realm.update_user(user, username=there.username, enabled=None, name="李", attributes=there.attributes)
+    assert realm.read_passwords(user) == first
+    bench.bring_password(user)
+    second = realm.read_passwords(user)
+    assert len(first) == len(second) == 1
+    assert first != second
+    bench.delete_user(user)
+    assert realm.read_passwords(user) == realm.read_passwords(NOBODY) == frozenset()

@@ -125,13 +125,26 @@ def test_an_account_deleted_past_the_veto_returns(
     watched.settle()
 
 
-def test_a_password_is_told(watched: WatchedRealm) -> None:
+SECRET: Final = {"type": "password", "value": PASSWORD, "temporary": False}
+
+
+def by_reset(watched: WatchedRealm, user: str) -> None:
+    watched.admin.send("PUT", f"/users/{user}/reset-password", SECRET)
+
+
+def by_saving(watched: WatchedRealm, user: str) -> None:
+    """The event is that of any change of a user."""
+    watched.admin.send("PUT", f"/users/{user}", {"credentials": [SECRET]})
+
+
+@pytest.mark.parametrize("give", [by_reset, by_saving])
+def test_a_password_is_told(watched: WatchedRealm, give: Callable[[WatchedRealm, str], None]) -> None:
     """A password that an administrator of the server set for a person is in the ledger once, without it."""
     told, user = len(watched.bodies("password_set")), watched.world.user(WHO)
-    body = {"type": "password", "value": PASSWORD, "temporary": False}
-    watched.admin.send("PUT", f"/users/{user.id}/reset-password", body)
+    give(watched, user.id)
     for _ in range(2):
         watched.look()
+        watched.admin.send("PUT", f"/users/{user.id}", {})
     (entry,) = watched.bodies("password_set")[told:]
     actor = administrator(watched)
     assert entry["accounts"] == [{"user": str(user.id), "username": str(user.username), "actor": actor}]

@@ -54,6 +54,14 @@ def test_nothing_without_a_guard(world: World) -> None:
     assert read_issue(world.context).sequence == 0
 
 
+def test_names_are_known_without_a_guard(world: World) -> None:
+    """What is exchanged where nothing guards is seen all the same."""
+    publish(world)
+    _swap(world)
+    with pytest.raises(SwappedRolesError):
+        publish(world)
+
+
 def test_once(guarded: World) -> None:
     """The rules of the pack are put in force once, and written into the ledger; unchanged, never again."""
     published = publish(guarded)

@@ -61,7 +61,7 @@ def test_just_the_user_concerned_is_read_again(loaded: World) -> None:
         user.id, username=user.username, enabled=False, name="别人", attributes=user.attributes
     )
     observed, calls = refreshed(loaded)
-    assert calls == ALWAYS + Counter({"read_user": 1})
+    assert calls == ALWAYS + Counter({"read_user": 1, "read_passwords": 1})
     assert observed == read_live(loaded.console)
     assert refreshed(loaded)[1] == ALWAYS
 

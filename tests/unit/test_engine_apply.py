@@ -20,6 +20,7 @@ from quanheng.errors import UnreachableError
 from quanheng.keycloak.fake import FakeRealm
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.change import ORDER, Change
+from quanheng.model.finding import FindingKind
 from quanheng.model.ids import Username
 from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.model.registry import Registry, RegistryDelta
@@ -327,3 +328,48 @@ def test_name_that_somebody_foreign_has(fake: FakeRealm) -> None:
     left = fake.read_user(user.id)
     assert left is not None
     assert left.username == "between"
+
+
+def test_no_name_is_set_aside_by_who_is_no_longer_the_writer(fake: FakeRealm) -> None:
+    """Names that were exchanged, and a lease that was lost: nothing is sent."""
+    load(fake, known(2))
+    one, other = named(fake, 0), named(fake, 1)
+    rename(fake, one, "between")
+    rename(fake, other, one.username)
+    rename(fake, one, other.username)
+    plan = plan_for(known(2), read_live(fake.as_actor("reader")))
+    fake.calls.clear()
+    with pytest.raises(UnreachableError):
+        run(plan, fake, Memory(refuse_from=1))
+    assert fake.calls["update_user"] == 0
+
+
+def test_names_in_a_ring_with_somebody_foreign(fake: FakeRealm) -> None:
+    """Whose name a foreign account has is set aside for the next in the ring, and named; as soon as the
+    foreign account lets go of the name, the next plan gives it back."""
+    load(fake, known(3))
+    foreign, one, other = (named(fake, number) for number in (2, 0, 1))
+    rename(fake, one, "between")
+    rename(fake, foreign, PEOPLE[0].username)
+    rename(fake, named(fake, 1), PEOPLE[2].username)
+    rename(fake, one, PEOPLE[1].username)
+    state = known(2)
+
+    outcome = run(plan_for(state, read_live(fake.as_actor("reader"))), fake, Memory())
+
+    assert [item.change.subject for item in outcome.refused] == [PEOPLE[0].username]
+    assert named(fake, 1).id == other.id
+    aside = fake.read_user(one.id)
+    assert aside is not None
+    assert aside.username == f"quanheng-{one.id}"
+    live = read_live(fake.as_actor("reader"))
+    found = compare(adopt_accounts(state, live, today=AS_OF.date()).registry, live).findings
+    (finding,) = [item for item in found if item.kind is FindingKind.NAME_TAKEN]
+    assert (finding.subject, finding.violation) == (PEOPLE[0].username, True)
+
+    rename(fake, named(fake, 0), "elsewhere")
+    assert run(plan_for(state, read_live(fake.as_actor("reader"))), fake, Memory()).refused == ()
+    assert named(fake, 0).id == one.id
+    live = read_live(fake.as_actor("reader"))
+    found = compare(adopt_accounts(state, live, today=AS_OF.date()).registry, live).findings
+    assert FindingKind.NAME_TAKEN not in {item.kind for item in found}

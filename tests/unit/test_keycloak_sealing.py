@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,11 +17,12 @@ from fixtures.pure import desire, realm_of, registry
 from quanheng.keycloak.configuration_files import read_mapper_rules
 from quanheng.keycloak.guard import SealedRules
 from quanheng.keycloak.sealing import (
+    Exchanged,
     SwappedRolesError,
     UnsealableRulesError,
     digest_of_rules,
     duty_ids,
-    require_names,
+    find_exchanged,
     seal,
 )
 from quanheng.model.ids import KeycloakId, OrgCode, QualificationId, RoleName
@@ -217,31 +219,52 @@ def test_a_whole_pack() -> None:
     assert set(body["protect"]["composites"]) == {f"id {name}" for name in rules.composites}
 
 
+DEFAULT, ASIDE, POST = RoleName("default-roles-shanxi"), RoleName("aside"), RoleName("post-c")
+
+
+def exchanged(now: Mapping[str, RoleName], known: Mapping[KeycloakId, RoleName] | None = None) -> Exchanged:
+    """What is found of roles whose names are these now."""
+    names = {KeycloakId(role): name for role, name in now.items()}
+    rules = replace(RULES, composites={A: frozenset(), POST: frozenset({B})})
+    before = duty_ids(RULES, realm_with(A, B)) if known is None else known
+    return find_exchanged(rules, before, names, default_role=DEFAULT)
+
+
 def test_names_of_duties_that_were_swapped() -> None:
     """An id that is known as one duty's and goes by another's name: an error that says which."""
     known = duty_ids(RULES, realm_with(A, B))
     assert known == {"id-post-a": A, "id-sys/b": B}
-    require_names(RULES, known, known)
-    swapped = {KeycloakId("id-post-a"): B, KeycloakId("id-sys/b"): A}
+    assert not exchanged({**known, "other": DEFAULT})
+    exchanged({**known}).require_none()
     with pytest.raises(
         SwappedRolesError, match=r"'post-a' is called 'sys/b' now, 'sys/b' is called"
     ) as found:
-        require_names(RULES, known, swapped)
+        exchanged({"id-post-a": B, "id-sys/b": A}).require_none()
     assert "console" in found.value.remedy
     assert [(swap.was, swap.now) for swap in found.value.swapped] == [(A, B), (B, A)]
 
 
 def test_one_name_taken_over() -> None:
     """One of them deleted, and the other under its name: no less."""
-    known = duty_ids(RULES, realm_with(A, B))
-    with pytest.raises(SwappedRolesError):
-        require_names(RULES, known, {KeycloakId("id-sys/b"): A})
-    with pytest.raises(SwappedRolesError):
-        require_names(RULES, known, {KeycloakId("id-sys/b"): A, KeycloakId("new"): B})
+    assert exchanged({"id-sys/b": A})
+    assert exchanged({"id-sys/b": A, "new": B})
+
+
+def test_a_duty_under_the_name_of_what_everybody_holds() -> None:
+    """By that name everybody is given the default role."""
+    found = exchanged({"id-post-a": DEFAULT, "default": ASIDE, "id-sys/b": B})
+    assert [(swap.was, swap.now) for swap in found.swaps] == [(A, DEFAULT)]
+
+
+def test_names_that_say_nothing_any_more() -> None:
+    """Those that the roles had and have, and those of posts that contain one; of other roles, none."""
+    found = exchanged({"id-post-a": ASIDE, "id-sys/b": A, "other": RoleName("other")})
+    assert [(swap.was, swap.now) for swap in found.swaps] == [(B, A)]
+    assert found.names == {A, B, ASIDE, POST}
+    assert exchanged({"id-post-a": ASIDE, "id-sys/b": B}) == Exchanged()  # a name that nothing looks for
 
 
 def test_a_role_made_anew_is_no_other() -> None:
     """An id that nobody knows may have any name, and so may one whose duty the packs dropped."""
-    known = duty_ids(RULES, realm_with(A, B))
-    require_names(RULES, known, {KeycloakId("new"): A, KeycloakId("id-sys/b"): B})
-    require_names(RULES, {KeycloakId("old"): RoleName("post-gone")}, {KeycloakId("old"): A})
+    assert not exchanged({"new": A, "id-sys/b": B})
+    assert not exchanged({"old": A}, {KeycloakId("old"): RoleName("post-gone")})

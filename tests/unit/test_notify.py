@@ -80,6 +80,13 @@ FACTS: dict[NoticeKind, dict[str, Any]] = {
     NoticeKind.ACCOUNT_GONE: {"count": 1, "accounts": ["某账号"], "actors": ["a1"]},
     NoticeKind.PASSWORD: {"count": 1, "accounts": ["某账号"], "actors": ["a1"]},
     NoticeKind.GAP: {"reason": "某原因"},
+    NoticeKind.BLIND: {
+        "since": "2026-03-02T06:00:00+00:00",
+        "reason": "某原因",
+        "problem": "某问题",
+        "remedy": "某办法",
+    },
+    NoticeKind.SEEING: {"since": "2026-03-02T06:00:00+00:00", "until": "2026-03-02T07:00:00+00:00"},
     NoticeKind.BREAK_GLASS: {
         "until": "2026-03-02T06:00:00+00:00",
         "user": "u1",

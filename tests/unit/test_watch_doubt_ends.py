@@ -81,6 +81,17 @@ def test_tampering_after_its_end_is_another() -> None:
     assert ended.is_news_after(None)
 
 
+@pytest.mark.parametrize(("seconds", "same"), [(0, True), (300, True), (301, False)])
+def test_what_may_have_been_done_before_its_end_opens_it_again(seconds: int, same: bool) -> None:
+    """An event may show five minutes after it is dated: what is dated so soon after the end is of the time
+    before, whose events may still come."""
+    ended = end(after(event()), T0 + timedelta(minutes=11))
+    assert ended.ended is not None
+    again = renew(ended, ended.ended + timedelta(seconds=seconds))
+    assert again.ended is None
+    assert (again.since == ended.since) is same
+
+
 def test_an_open_one_goes_on() -> None:
     """From its beginning, however long ago, and told again."""
     first = after(event())

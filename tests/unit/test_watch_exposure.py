@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from quanheng.model.ids import KeycloakId, RoleName, Username
-from quanheng.model.realm import AdminEvent, RealmUser
+from quanheng.model.realm import AdminEvent, RealmRole, RealmUser
 from quanheng.watch.actors import Move, MoveKind, find_moves
-from quanheng.watch.exposure import Exposure, close_exposures, exposures_of, mark_of, report_exposure
+from quanheng.watch.exposure import (
+    Exposure,
+    UndoneCause,
+    close_exposures,
+    exposures_of,
+    exposures_of_causes,
+    mark_of,
+    report_exposure,
+    undone_group,
+    undone_role,
+)
 
 START = datetime(2026, 3, 2, 4, tzinfo=UTC)
 DEFAULT = RoleName("default-roles-shanxi")
@@ -161,3 +172,55 @@ def test_moves_are_in_the_order_of_their_events() -> None:
     left_later = event(f"users/{USER}/groups/{b}", after=9, operation="DELETE")
     found = moves(joined, left_later, before=user(groups=frozenset({b})), after=user(groups=frozenset({a})))
     assert [move.kind for move in found] == [MoveKind.JOINED, MoveKind.LEFT]
+
+
+# Causes
+
+
+LATER = START + timedelta(seconds=60)
+ROLE = RealmRole(id=KeycloakId("r1"), name=RoleName("post-x"), description="")
+
+
+def causes(
+    undone: UndoneCause, *events: AdminEvent, known: tuple[Exposure, ...] = ()
+) -> list[tuple[float, float]]:
+    """From when to when, in seconds after the start."""
+    found = exposures_of_causes([undone], events, known, LATER)
+    assert all(item.kind is undone.kind and item.user is None for item in found)
+    return [
+        ((item.granted_at - START).total_seconds(), (item.revoked_at - START).total_seconds())
+        for item in found
+        if item.revoked_at is not None
+    ]
+
+
+@pytest.mark.parametrize(
+    ("undone", "path"),
+    [
+        (undone_group(GROUP), f"groups/{GROUP}/role-mappings/realm"),
+        (undone_group(GROUP), f"groups/{GROUP}/role-mappings/clients/c1"),
+        (undone_role(ROLE), "roles-by-id/r1/composites"),
+        (undone_role(ROLE), "roles/post-x/composites"),
+        (undone_role(replace(ROLE, name=RoleName("c/post-x"))), "clients/c1/roles/post-x/composites"),
+    ],
+)
+def test_a_cause_counts_from_what_began_it(undone: UndoneCause, path: str) -> None:
+    """The first event that put something in, since it was undone last."""
+    assert causes(undone, event(path, after=9), event(path, after=3)) == [(3, 60)]
+    assert causes(undone, event(path, after=3, operation="DELETE")) == []
+    for other in ("groups/g2/role-mappings/realm", "roles-by-id/r2/composites", "roles/post-y/composites"):
+        assert causes(undone, event(other, after=3)) == []
+    before = replace(
+        held(0), user=None, kind=undone.kind, subject=undone.subject, revoked_at=START + timedelta(seconds=5)
+    )
+    assert causes(undone, event(path, after=9), event(path, after=3), known=(before,)) == [(9, 60)]
+
+
+def test_a_cause_that_no_event_dates() -> None:
+    """Nothing is counted of what was done in the database."""
+    assert causes(undone_group(GROUP)) == []
+
+
+def test_a_cause_never_ends_before_it_began() -> None:
+    """The server's time is told to the second."""
+    assert causes(undone_group(GROUP), event(f"groups/{GROUP}/role-mappings/realm", after=61)) == [(61, 61)]

@@ -51,9 +51,11 @@ FINDINGS: Final[Mapping[FindingKind, str]] = {
     FindingKind.SOURCE_REFUSED: "来源未被接受",
     FindingKind.LAST_ADMINISTRATOR: "最后一名管理员",
     FindingKind.FROZEN_IN_CONSOLE: "控制台停用",
+    FindingKind.NAME_TAKEN: "用户名被占用",
     FindingKind.DUPLICATE_IDENTITY: "身份重复",
     FindingKind.UNKNOWN_UNIT: "机构未知",
     FindingKind.FORGED_DECISION: "伪造的批准",
+    FindingKind.EXCHANGED_NAMES: "角色名被互换",
 }
 
 PROPOSALS: Final[Mapping[ProposalKind, str]] = {

@@ -105,7 +105,7 @@ def realm_apply(
             out.print(f"守卫没有接受规则：{done.rules_refused}。请运行 quanheng doctor。", style="bold red")
         if options.password_form:
             out.print("注意：已启用口令登录，仅限演示和测试。", style="bold yellow")
-        if done.configurator_open:
+        if done.configurator_open and not context.settings.keycloak.configurator_stays_open:
             out.print("配置客户端仍处于启用状态；首次导入后请运行 quanheng realm close。", style="yellow")
 
     session.report(payload, show)
@@ -114,9 +114,11 @@ def realm_apply(
 def realm_open(*, admin: Administrator = _NOBODY, session: Given) -> None:
     """Enable the configurator, for a first load or a large one. Close it afterwards."""
     changed = switch_configurator(session.context, admin.credential(), enabled=True)
+    stays = session.context.settings.keycloak.configurator_stays_open
+    after = "按设置保持启用。" if stays else "用完请运行 quanheng realm close。"
     session.report(
         {"configurator_open": True, "changed": changed},
-        lambda out: out.print("配置客户端已启用。用完请运行 quanheng realm close。"),
+        lambda out: out.print(f"配置客户端已启用。{after}"),
     )
 
 

@@ -30,6 +30,8 @@ class Comparison:
     recoded: Mapping[OrgCode, OrgCode]
     composites: Mapping[RoleName, frozenset[RoleName]] = field(default_factory=dict)
     """What each role of a post should contain."""
+    exchanged: frozenset[RoleName] = frozenset()
+    """Names that may be another role's than they should: what goes by them is neither judged nor written."""
     changes: list[Change] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     ids: dict[str, KeycloakId] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from quanheng.engine.comparison import Comparison
 from quanheng.engine.desired import Desired
@@ -16,11 +17,24 @@ from quanheng.engine.diff_groups import diff_groups, diff_roles, match_groups
 from quanheng.engine.diff_users import create_user, diff_user
 from quanheng.engine.last_administrators import keep_last_administrators
 from quanheng.engine.matching import find_roots
-from quanheng.model.change import Change
+from quanheng.model.change import Change, ChangeKind
 from quanheng.model.finding import Finding
 from quanheng.model.ids import OrgCode, RoleName
 from quanheng.model.realm import ObservedRealm
 from quanheng.model.registry import Registry
+
+_GIVES: Final = frozenset(
+    {
+        ChangeKind.GROUP_CREATE,
+        ChangeKind.GROUP_MOVE,
+        ChangeKind.MOVE,
+        ChangeKind.CREATE,
+        ChangeKind.GROUP_ROLE_ADD,
+        ChangeKind.ROLE_ADD,
+        ChangeKind.GRANT,
+        ChangeKind.ENABLE,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +54,15 @@ def build_difference(
     roots: Iterable[str],
     composites: Mapping[RoleName, frozenset[RoleName]],
     recoded: Mapping[OrgCode, OrgCode] | None = None,
+    exchanged: frozenset[RoleName] = frozenset(),
 ) -> Difference:
     """Compare. ``registry`` already knows which users are ours (:func:`adopt_accounts`).
 
     ``composites``: what each role of a post contains (:attr:`CompiledRules.composites`).
+
+    ``exchanged``: names of roles that may be others'. As long as there are any nobody is given anything,
+    since applications go by names: a duty would give what another one's holders may. What takes away is
+    right whichever of the exchanged roles it is, but for what our own groups and everybody should have.
     """
     work = Comparison(
         desired=desired,
@@ -53,6 +72,7 @@ def build_difference(
         roots=find_roots(roots, observed.groups),
         recoded=recoded or {},
         composites=composites,
+        exchanged=exchanged,
         by_path={group.path: group.key for group in desired.groups.values()},
         path_ids={group.path: group.id for group in observed.groups.values()},
     )
@@ -67,9 +87,17 @@ def build_difference(
             diff_user(work, user, have)
         elif user.create:
             create_user(work, user)
+    wanted = {
+        user.person.username
+        for person, user in desired.users.items()
+        if user.create or person in registry.accounts
+    }
     for have in observed.users.values():
         if have.id not in ours:
-            diff_foreign_user(work, have)
+            diff_foreign_user(work, have, is_wanted=have.username in wanted)
     report_shared_identities(work)
+    if exchanged:
+        kept_back = _GIVES | ({ChangeKind.ROLE_REMOVE} if default_role in exchanged else set())
+        work.changes[:] = [change for change in work.changes if change.kind not in kept_back]
     keep_last_administrators(work)
     return Difference(changes=tuple(work.changes), findings=tuple(work.findings))

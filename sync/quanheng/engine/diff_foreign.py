@@ -11,12 +11,24 @@ from quanheng.model.ids import join
 from quanheng.model.realm import RealmUser
 
 
-def diff_foreign_user(work: Comparison, have: RealmUser) -> None:
-    """Report a user that is not ours; take it out of our groups, which are ours."""
+def diff_foreign_user(work: Comparison, have: RealmUser, *, is_wanted: bool) -> None:
+    """Report a user that is not ours; take it out of our groups, which are ours.
+
+    ``is_wanted``: its name is that of one of our people.
+    """
     groups = [(group, work.keys[group]) for group in sorted(have.groups) if group in work.keys]
     roles = {role for role in have.roles if work.gives_power(role)}
     if not have.service_account:
         work.find(FindingKind.FOREIGN_USER, str(have.username), "不是由 quanheng 建立的账号，未作处理")
+    if is_wanted:
+        # Keycloak refuses the name to its owner for ever.
+        work.find(
+            FindingKind.NAME_TAKEN,
+            str(have.username),
+            "外来账号占用了本系统人员的用户名，该人员的账号不能建立或改回此名：请由主域管理员给外来账号改名或删除，"
+            "下一次同步即恢复",
+            violation=True,
+        )
     for group, key in groups:
         path = join(work.observed.groups[group].path)
         work.find(

@@ -99,7 +99,9 @@ def _diff_group(work: Comparison, want: DesiredGroup, have: RealmGroup) -> None:
             "上级与应有的不同",
             detail={"id": have.id, **_parent(work, want)},
         )
-    if surplus := have.roles - want.roles:
+    # Which of the exchanged roles it has and which it should have, their names do not tell.
+    unknown = work.exchanged if work.exchanged & want.roles else frozenset()
+    if surplus := have.roles - want.roles - unknown:
         work.add(
             ChangeKind.GROUP_ROLE_REMOVE,
             subject,
@@ -151,6 +153,8 @@ def diff_roles(work: Comparison) -> None:
     wanted = {name: work.composites.get(name, frozenset()) for name in carried | work.composites.keys()}
     wanted |= {part: frozenset() for parts in work.composites.values() for part in parts}
     for name, parts in sorted(wanted.items()):
+        if name in work.exchanged:
+            continue
         role = work.observed.roles.get(name)
         if role is None:
             what = "角色不存在"

@@ -23,6 +23,7 @@ from quanheng.model.realm import (
     FederatedIdentity,
     NewUser,
     RealmGroup,
+    RealmMapper,
     RealmRole,
     RealmUser,
 )
@@ -41,6 +42,10 @@ _WRITES = frozenset(
         "leave_group",
         "add_roles",
         "remove_roles",
+        "add_role_parts",
+        "remove_role_parts",
+        "remove_default_group",
+        "remove_mapper",
         "link_identity",
         "unlink_identity",
         "logout",
@@ -118,6 +123,12 @@ class FakeRealm(Tampering):
             known = self._state.users.get(user)
             return None if known is None else known.groups
 
+    def read_passwords(self, user: KeycloakId) -> frozenset[str]:
+        """Marks of a user's passwords: there is one, or none."""
+        with self._call("read_passwords"):
+            there = user in self._state.users and user in self._state.passwords
+            return frozenset({self._state.passwords[user]}) if there else frozenset()
+
     def find_user(self, username: Username) -> RealmUser | None:
         """The user of this name."""
         with self._call("find_user"):
@@ -128,6 +139,16 @@ class FakeRealm(Tampering):
         with self._call("sweep_users"):
             users = list(self._state.users.values())
         return iter(users)
+
+    def read_default_groups(self) -> Mapping[KeycloakId, str]:
+        """Default groups."""
+        with self._call("read_default_groups"):
+            return {group: self._state.groups[group].path[-1] for group in self._state.default_groups}
+
+    def read_mappers(self) -> Sequence[RealmMapper]:
+        """Every mapper that a test put there."""
+        with self._call("read_mappers"):
+            return list(self._state.mappers.values())
 
     def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
         """Admin events, oldest first."""
@@ -214,8 +235,7 @@ class FakeRealm(Tampering):
     def import_users(self, users: Sequence[NewUser]) -> Mapping[Username, KeycloakId]:
         """Create users, all or none; those that exist are left as they are."""
         with self._call("import_users"):
-            if not self.can_import:
-                raise refusal(403, "a bulk import needs the configurator, and it is not open")
+            self._check_configurator()
             check_new_users(users)
             new = [self._made(user) for user in users if self._named(user.username) is None]
             for user in new:
@@ -230,6 +250,7 @@ class FakeRealm(Tampering):
             if self._named(user.username) is not None:
                 raise refusal(409, "a user of that name exists")
             made = self._made(user)
+            made = replace(made, groups=made.groups | self._state.default_groups)
             self._put_user(made)
             self._tell("CREATE", "USER", f"users/{made.id}")
             return made.id
@@ -306,6 +327,46 @@ class FakeRealm(Tampering):
             if left != known.identities:
                 self._put_user(replace(known, identities=left))
                 self._tell("DELETE", "USER", f"users/{user}/federated-identity/{provider}")
+
+    # Writing what gives power past any grant: by the configurator
+
+    def add_role_parts(self, role: KeycloakId, parts: frozenset[KeycloakId]) -> None:
+        """Put roles into a role."""
+        with self._call("add_role_parts"):
+            self._change_parts("CREATE", role, parts)
+
+    def remove_role_parts(self, role: KeycloakId, parts: frozenset[KeycloakId]) -> None:
+        """Take roles out of a role."""
+        with self._call("remove_role_parts"):
+            self._change_parts("DELETE", role, parts)
+
+    def remove_default_group(self, group: KeycloakId) -> None:
+        """Let nobody join a group unasked any more."""
+        with self._call("remove_default_group"):
+            self._check_configurator()
+            self._group(group)
+            self._state.default_groups.discard(group)
+            self._tell("DELETE", "GROUP", f"default-groups/{group}")
+
+    def remove_mapper(self, mapper: RealmMapper) -> None:
+        """Take a mapper away."""
+        with self._call("remove_mapper"):
+            self._check_configurator()
+            if self._state.mappers.pop(mapper.id, None) is not None:
+                self._tell_mapper("DELETE", mapper)
+
+    def _change_parts(self, operation: str, role: KeycloakId, parts: frozenset[KeycloakId]) -> None:
+        self._check_configurator()
+        known = self._role(role)
+        names = frozenset(self._role(part).name for part in parts)
+        changed = known.composites | names if operation == "CREATE" else known.composites - names
+        self._state.roles[known.name] = replace(known, composites=changed)
+        kind = "CLIENT_ROLE" if "/" in known.name else "REALM_ROLE"
+        self._tell(operation, kind, f"roles-by-id/{role}/composites")
+
+    def _check_configurator(self) -> None:
+        if not self.can_import:
+            raise refusal(403, "this needs the configurator, and it is not open")
 
     def logout(self, user: KeycloakId) -> None:
         """End every session, and void every token; our own accounts are no users here."""

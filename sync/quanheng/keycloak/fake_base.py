@@ -17,8 +17,10 @@ from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
 from quanheng.model.realm import (
     AdminEvent,
+    MapperHolder,
     NewUser,
     RealmGroup,
+    RealmMapper,
     RealmRole,
     RealmUser,
 )
@@ -59,9 +61,13 @@ class FakeState:
         self.groups: dict[KeycloakId, RealmGroup] = {}
         """Their ``path`` is just the name; whole paths are made when they are read."""
         self.roles: dict[RoleName, RealmRole] = {}
+        self.default_groups: set[KeycloakId] = set()
+        self.mappers: dict[KeycloakId, RealmMapper] = {}
         self.events: list[AdminEvent] = []
         self.guard = FakeGuardState()
         self.is_down = False
+        self.passwords: dict[KeycloakId, str] = {}
+        """By user: what tells its password from the one before."""
         self.not_before: dict[str, datetime] = {}
         """By account: tokens that it was given before are void."""
 
@@ -125,6 +131,15 @@ class FakeBase:
             self._tell(operation, "REALM_ROLE_MAPPING", f"{holder}/role-mappings/realm")
         for client in sorted({role.split("/")[0] for role in roles if "/" in role}):
             self._tell(operation, "CLIENT_ROLE_MAPPING", f"{holder}/role-mappings/clients/{client}")
+
+    def _tell_mapper(self, operation: str, mapper: RealmMapper) -> None:
+        if mapper.holder is MapperHolder.PROVIDER:
+            path = f"identity-provider/instances/{mapper.holder_id}/mappers/{mapper.id}"
+            self._tell(operation, "IDENTITY_PROVIDER_MAPPER", path)
+        else:
+            tail = "clients" if mapper.holder is MapperHolder.CLIENT else "client-scopes"
+            path = f"{tail}/{mapper.holder_id}/protocol-mappers/models/{mapper.id}"
+            self._tell(operation, "PROTOCOL_MAPPER", path)
 
     def _user(self, user: KeycloakId) -> RealmUser:
         if user not in self._state.users:
@@ -193,6 +208,12 @@ class FakeBase:
         for role in roles:
             if role not in self._state.roles or "/" in role:
                 raise refusal(404, f"there is no realm role '{role}'")
+
+    def _role(self, role: KeycloakId) -> RealmRole:
+        found = next((item for item in self._state.roles.values() if item.id == role), None)
+        if found is None:
+            raise refusal(404, f"there is no role {role}")
+        return found
 
     def _add_group_roles(self, group: KeycloakId, roles: frozenset[RoleName]) -> None:
         known = self._group(group)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from quanheng.keycloak.fake_base import FakeBase
 from quanheng.keycloak.representation import GUARD_EVENT, SERVICE_ACCOUNT_PREFIX, client_role, realm_role
 from quanheng.model.ids import KeycloakId, RoleName, Username
-from quanheng.model.realm import RealmUser
+from quanheng.model.realm import MapperHolder, RealmMapper, RealmUser
 
 
 class Tampering(FakeBase):
@@ -39,12 +39,14 @@ class Tampering(FakeBase):
             return role
 
     def tamper_rename_role(self, role: RoleName, name: str) -> RoleName:
-        """Give a realm role another name; its id and its holders stay."""
+        """Give a role another name; its id and its holders stay."""
         with self._state.lock:
-            renamed = realm_role(name)
+            client, _, _ = role.rpartition("/")
+            renamed = RoleName(f"{client}/{realm_role(name)}") if client else realm_role(name)
             self._state.roles[renamed] = replace(self._state.roles.pop(role), name=renamed)
             self._swap_role(role, frozenset({renamed}))
-            self._tell("UPDATE", "REALM_ROLE", f"roles-by-id/{self._state.roles[renamed].id}")
+            kind = "CLIENT_ROLE" if client else "REALM_ROLE"
+            self._tell("UPDATE", kind, f"roles-by-id/{self._state.roles[renamed].id}")
             return renamed
 
     def tamper_delete_role(self, role: RoleName) -> None:
@@ -86,6 +88,27 @@ class Tampering(FakeBase):
             del self._state.names[self._state.users.pop(user).username]
             self._tell("DELETE", "USER", f"users/{user}")
 
+    def tamper_default_group(self, group: KeycloakId) -> None:
+        """Have every user who is made later join a group."""
+        with self._state.lock:
+            self._state.default_groups.add(group)
+            self._tell("CREATE", "GROUP", f"default-groups/{group}")
+
+    def tamper_mapper(self, holder: MapperHolder, held_by: str, name: str, kind: str, **config: str) -> None:
+        """Add a mapper to a client, client scope or identity provider."""
+        with self._state.lock:
+            mapper = RealmMapper(
+                id=KeycloakId(str(uuid.uuid4())),
+                name=name,
+                holder=holder,
+                holder_id=held_by,
+                holder_name=held_by,
+                kind=kind,
+                config=config,
+            )
+            self._state.mappers[mapper.id] = mapper
+            self._tell_mapper("CREATE", mapper)
+
     def tamper_remove_storage(self, *users: KeycloakId) -> None:
         """Remove a user storage, and with it those who were linked to it: no event names them."""
         with self._state.lock:
@@ -96,7 +119,13 @@ class Tampering(FakeBase):
     def tamper_password(self, user: KeycloakId) -> None:
         """Set a user's password."""
         with self._state.lock:
+            self.tamper_bring_password(user)
             self._tell("ACTION", "USER", f"users/{user}/reset-password")
+
+    def tamper_bring_password(self, user: KeycloakId) -> None:
+        """Set a password within what makes or saves the user, whose event is all there is of it."""
+        with self._state.lock:
+            self._state.passwords[user] = str(uuid.uuid4())
 
     def tamper_delete_group(self, group: KeycloakId) -> None:
         """Delete a group, with what is below it and every membership."""
@@ -106,6 +135,7 @@ class Tampering(FakeBase):
                 gone |= more
             for key in gone:
                 del self._state.children[self._state.parents.pop(key), self._state.groups.pop(key).path[0]]
+            self._state.default_groups -= gone
             for user in list(self._state.users.values()):
                 self._put_user(replace(user, groups=user.groups - gone))
             self._tell("DELETE", "GROUP", f"groups/{group}")

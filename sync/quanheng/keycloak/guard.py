@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from quanheng.model.ids import KeycloakId
-from quanheng.model.realm import FederatedIdentity
+from quanheng.model.realm import FederatedIdentity, MapperHolder, RealmMapper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class GuardStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """Something that the guard set right because the signed rules say so."""
+    """Something that was set right because the rules say so: by the guard, or for want of one by us."""
 
     kind: str
     """``composite``, ``default_group``, ``protocol_mapper`` or ``provider_mapper``."""
@@ -54,6 +54,14 @@ class Restored:
     """The role, client or provider that was changed."""
     removed: str
     """What was taken away."""
+
+    @classmethod
+    def of_mapper(cls, mapper: RealmMapper) -> Restored:
+        """A mapper that was removed."""
+        if mapper.holder is MapperHolder.PROVIDER:
+            return cls(kind="provider_mapper", subject=mapper.holder_name, removed=mapper.name)
+        subject = f"{mapper.holder} {mapper.holder_name}"
+        return cls(kind="protocol_mapper", subject=subject, removed=mapper.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

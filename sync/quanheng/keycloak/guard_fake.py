@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from quanheng.keycloak.fake_base import FakeState, refusal
 from quanheng.keycloak.guard import GuardStatus, Holder, Restored, SealedRules
+from quanheng.keycloak.judged_mappers import MapperRules, Verdict
+from quanheng.keycloak.representation import plain_name
 from quanheng.model.ids import KeycloakId, RoleName
 
 
@@ -64,7 +66,8 @@ class FakeGuard:
             self.state.highest, self.state.seen = rules.sequence, rules.payload
 
     def restore(self) -> tuple[Restored, ...]:
-        """Have each protected role contain what the rules say, and no other role contain a duty."""
+        """Have each protected role contain what the rules say and no other role a duty; there are no default
+        groups, and no mappers that give or forge roles."""
         with self._installed("restore"):
             if problem := self._problem(self.state.rules):
                 raise refusal(409, f"the guard has no rules: {problem}")
@@ -89,7 +92,21 @@ class FakeGuard:
 
     def _restored(self) -> Iterator[Restored]:
         assert self.state.rules is not None  # noqa: S101 -- they are valid
-        body, roles = _body(self.state.rules), self._realm.roles
+        body = _body(self.state.rules)
+        yield from self._restored_roles(body)
+        for group in sorted(self._realm.default_groups):
+            name = self._realm.groups[group].path[-1]
+            yield Restored(kind="default_group", subject=self._realm.realm, removed=name)
+        self._realm.default_groups.clear()
+        # Claims of identity are among those of roles here.
+        rules = MapperRules.parse({"identity_claims": (), **body["protect"]})
+        for mapper in list(self._realm.mappers.values()):
+            if rules.judge(mapper) is not Verdict.ORDINARY:
+                del self._realm.mappers[mapper.id]
+                yield Restored.of_mapper(mapper)
+
+    def _restored_roles(self, body: Any) -> Iterator[Restored]:
+        roles = self._realm.roles
         names: Mapping[str, RoleName] = {role.id: name for name, role in roles.items()}
         duties = frozenset(names[role] for role in body["duties"] if role in names)
         composites: Mapping[str, list[str]] = body["protect"]["composites"]
@@ -101,7 +118,7 @@ class FakeGuard:
                 roles[name] = replace(role, composites=wanted)
                 self._tell("UPDATE", "REALM_ROLE", f"roles-by-id/{role.id}/composites")
             for surplus in sorted(role.composites - wanted):
-                yield Restored(kind="composite", subject=name, removed=surplus)
+                yield Restored(kind="composite", subject=plain_name(name), removed=plain_name(surplus))
 
     def _problem(self, rules: SealedRules | None) -> str:
         if rules is None:

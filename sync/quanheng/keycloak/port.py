@@ -24,6 +24,7 @@ from quanheng.model.realm import (
     FederatedIdentity,
     NewUser,
     RealmGroup,
+    RealmMapper,
     RealmRole,
     RealmUser,
 )
@@ -61,11 +62,22 @@ class RealmReader(Protocol):
     def read_memberships(self, user: KeycloakId) -> frozenset[KeycloakId] | None:
         """Groups that a user is a member of, or None when the user is gone: one request."""
 
+    def read_passwords(self, user: KeycloakId) -> frozenset[str]:
+        """A mark of each password that a user has, another one for each that is set; none when the user is
+        gone: one request."""
+
     def find_user(self, username: Username) -> RealmUser | None:
         """The user with exactly this name, whole, or None."""
 
     def sweep_users(self) -> Iterator[RealmUser]:
         """Every user of the realm, whole, service accounts included."""
+
+    def read_default_groups(self) -> Mapping[KeycloakId, str]:
+        """Groups that each user who is made later joins unasked, with their names: one request."""
+
+    def read_mappers(self) -> Sequence[RealmMapper]:
+        """Every mapper of clients, client scopes and identity providers: one request per provider, and one
+        per 200 clients."""
 
     def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
         """Admin events at or after ``since``, oldest first (``/admin-events``, ``direction=asc``)."""
@@ -130,6 +142,19 @@ class RealmWriter(Protocol):
     def unlink_identity(self, user: KeycloakId, provider: str) -> None:
         """End the link to a provider."""
 
+    def add_role_parts(self, role: KeycloakId, parts: frozenset[KeycloakId]) -> None:
+        """Put roles into a role, all by id. Needs the configurator, as do the next three: whoever may do one
+        of these may make anybody anything."""
+
+    def remove_role_parts(self, role: KeycloakId, parts: frozenset[KeycloakId]) -> None:
+        """Take roles out of a role; nothing happens to one that is not in it. Needs the configurator."""
+
+    def remove_default_group(self, group: KeycloakId) -> None:
+        """Let nobody join a group unasked any more. Needs the configurator."""
+
+    def remove_mapper(self, mapper: RealmMapper) -> None:
+        """Take a mapper away; nothing happens when it is gone. Needs the configurator."""
+
     def logout(self, user: KeycloakId) -> None:
         """End every session of the user, and void every token it got before."""
 
@@ -146,7 +171,8 @@ class Realm(RealmReader, RealmWriter, Protocol):
 
     @property
     def own_actors(self) -> frozenset[str]:
-        """User ids of our own service accounts: what they did, the mirror was told as it was done."""
+        """User ids of our own service accounts: what they did, the mirror was told as it was done. Those of
+        now, though they were made anew: known at the latest when the events of that were read."""
 
     @property
     def guard(self) -> Guard:
@@ -154,7 +180,7 @@ class Realm(RealmReader, RealmWriter, Protocol):
 
     @property
     def can_import(self) -> bool:
-        """Whether the configurator is open now, so that :meth:`import_users` works."""
+        """Whether the configurator is open now, for :meth:`import_users` and what else needs it."""
 
 
 __all__ = ["GroupPath", "Realm", "RealmReader", "RealmRefusedError", "RealmWriter"]

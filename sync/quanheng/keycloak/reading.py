@@ -46,6 +46,11 @@ class RealmReading:
             for name, body in bodies.items()
         }
 
+    def role_names(self) -> dict[KeycloakId, RoleName]:
+        """The name of every role of the realm and of the clients that we see: one request per client."""
+        bodies = self.role_bodies() | self.client_role_bodies(self._clients())
+        return {KeycloakId(body["id"]): name for name, body in bodies.items()}
+
     def client_role_bodies(self, clients: Mapping[str, str]) -> dict[RoleName, Mapping[str, Any]]:
         """Every role of every client as Keycloak shows it: one request per client."""
         listed = self._pages.parallel(
@@ -67,7 +72,7 @@ class RealmReading:
 
     def client_names(self) -> dict[str, str]:
         """Internal id of each client and its name. Raises :class:`RealmRefusedError` when they are hidden."""
-        clients = {body["id"]: body["clientId"] for body in self._pages.all("/clients")}
+        clients = self._clients()
         if "realm-management" not in clients.values():
             raise RealmRefusedError(
                 "Keycloak hides its clients from us, and with them who holds their roles",
@@ -76,6 +81,9 @@ class RealmReading:
             )
         self._sees_clients = True
         return clients
+
+    def _clients(self) -> dict[str, str]:
+        return {body["id"]: body["clientId"] for body in self._pages.all("/clients")}
 
     def make_sure_of_clients(self) -> None:
         """Raise :class:`RealmRefusedError` when clients are hidden from us; asked until they are not."""
@@ -151,6 +159,13 @@ class RealmReading:
             if error.status == 404:
                 return None
             raise
+
+    def passwords(self, user: KeycloakId) -> frozenset[str]:
+        """Id and time of each password of a user: one that is set anew keeps the id of the last."""
+        found = self._pages.get_or_none(f"/users/{user}/credentials") or ()
+        return frozenset(
+            f"{body['id']} {body.get('createdDate')}" for body in found if body["type"] == "password"
+        )
 
     def find(self, username: Username) -> RealmUser | None:
         """The user with exactly this name."""

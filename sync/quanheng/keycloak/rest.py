@@ -9,10 +9,13 @@ from typing import Any, Final, TypeVar
 
 from quanheng.errors import UnreachableError
 from quanheng.keycloak import representation as made
+from quanheng.keycloak.aspect import Documents
 from quanheng.keycloak.connection import Connection
+from quanheng.keycloak.found_mappers import find_protocol_mappers, find_provider_mappers, path_of
 from quanheng.keycloak.group_paths import GroupPaths
 from quanheng.keycloak.guard_rest import RestGuard
 from quanheng.keycloak.new_user import check_fields, check_new_users
+from quanheng.keycloak.own_actors import OwnActors
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.reading import RealmReading
 from quanheng.keycloak.sweeping import RealmSweep
@@ -23,6 +26,7 @@ from quanheng.model.realm import (
     FederatedIdentity,
     NewUser,
     RealmGroup,
+    RealmMapper,
     RealmRole,
     RealmUser,
 )
@@ -39,7 +43,8 @@ class RestRealm:
     """Implements :class:`quanheng.keycloak.port.Realm`; may be used from several threads.
 
     ``connection`` is the daily sync's. ``bulk`` is the configurator's, open for the moment of a first
-    load: without it :meth:`import_users` raises :class:`RealmRefusedError` (403).
+    load, or always when the settings say so: without it whatever needs it raises
+    :class:`RealmRefusedError` (403).
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class RestRealm:
         self._bulk = bulk
         self._closed_until = 0.0
         self._own_clients = tuple(own_clients)
-        self._own_actors: frozenset[str] | None = None
+        self._own = OwnActors(self._ask_own_actors)
         self._admin = connection.admin
         self._reading = RealmReading(connection)
         self._sweep = RealmSweep(connection, self._reading, self.guard)
@@ -70,12 +75,8 @@ class RestRealm:
 
     @property
     def own_actors(self) -> frozenset[str]:
-        """Ids of the service accounts of our two clients, asked once."""
-        if self._own_actors is None:
-            names = (made.SERVICE_ACCOUNT_PREFIX + client for client in self._own_clients)
-            found = [self._reading.find_id(Username(name)) for name in names]
-            self._own_actors = frozenset(user for user in found if user is not None)
-        return self._own_actors
+        """Ids of the service accounts of our two clients, asked once, and again when they may be others."""
+        return self._own.ids(self.connection.acted_as)
 
     @property
     def can_import(self) -> bool:
@@ -93,6 +94,7 @@ class RestRealm:
 
     def read_roles(self) -> Mapping[RoleName, RealmRole]:
         """Every role; that of a client is named by the client's id."""
+        self._role_bodies = {}  # who reads them knows that they may have changed
         return self._reading.roles()
 
     def read_groups(self) -> Mapping[KeycloakId, RealmGroup]:
@@ -113,6 +115,10 @@ class RestRealm:
         """Groups of one user: one request per 500."""
         return self._reading.memberships(user)
 
+    def read_passwords(self, user: KeycloakId) -> frozenset[str]:
+        """Marks of a user's passwords: one request."""
+        return self._reading.passwords(user)
+
     def find_user(self, username: Username) -> RealmUser | None:
         """The user of this name: four requests."""
         return self._reading.find(username)
@@ -121,9 +127,22 @@ class RestRealm:
         """Every user: see :class:`RealmSweep` for the number of requests."""
         return self._sweep.users()
 
+    def read_default_groups(self) -> Mapping[KeycloakId, str]:
+        """Default groups: one request."""
+        found = self.connection.get(self.connection.realm_path("/default-groups"))
+        return {KeycloakId(body["id"]): body["name"] for body in found}
+
+    def read_mappers(self) -> Sequence[RealmMapper]:
+        """Every mapper: one request per 200 clients, one for the scopes, one per provider."""
+        documents = Documents(self.connection)
+        return [*find_protocol_mappers(documents), *find_provider_mappers(documents)]
+
     def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
-        """Admin events, oldest first, each once."""
-        return self._reading.admin_events(since, page_size)
+        """Admin events, oldest first, each once; who we are is known anew after them."""
+        for event in self._reading.admin_events(since, page_size):
+            self._own.take_note(event)
+            yield event
+        self._own.renew()
 
     def read_server_time(self) -> datetime:
         """The server's clock, at most a second early."""
@@ -180,12 +199,7 @@ class RestRealm:
 
     def import_users(self, users: Sequence[NewUser]) -> Mapping[Username, KeycloakId]:
         """Create users in one transaction; those that exist are left as they are."""
-        if self._bulk is None:
-            raise RealmRefusedError(
-                "a bulk import needs the configurator, and it is not open",
-                status=403,
-                remedy="open it with an administrator of the master realm, or create users one by one",
-            )
+        configurator = self._configurator()
         if not users:
             return {}
         check_new_users(users)
@@ -195,7 +209,7 @@ class RestRealm:
             for user in users
         ]
         payload = {"ifResourceExists": "SKIP", "users": bodies}
-        bulk = self._bulk.admin
+        bulk = configurator.admin
         answer = self._with_groups(users, lambda: bulk.partial_import_realm(self.connection.realm, payload))
         return {
             Username(item["resourceName"]): KeycloakId(item["id"])
@@ -264,6 +278,30 @@ class RestRealm:
             # No link, or no user: only the second is an error, and this raises it.
             self._admin.get_user(user)
 
+    # Writing what gives power past any grant: by the configurator
+
+    def add_role_parts(self, role: KeycloakId, parts: frozenset[KeycloakId]) -> None:
+        """Put roles into a role."""
+        self._change_parts("POST", role, parts)
+
+    def remove_role_parts(self, role: KeycloakId, parts: frozenset[KeycloakId]) -> None:
+        """Take roles out of a role."""
+        self._change_parts("DELETE", role, parts)
+
+    def remove_default_group(self, group: KeycloakId) -> None:
+        """Let nobody join a group unasked any more."""
+        configurator = self._configurator()
+        configurator.request("DELETE", configurator.realm_path(f"/default-groups/{group}"))
+
+    def remove_mapper(self, mapper: RealmMapper) -> None:
+        """Take a mapper away."""
+        configurator = self._configurator()
+        try:
+            configurator.request("DELETE", configurator.realm_path(path_of(mapper)))
+        except RealmRefusedError as error:
+            if error.status != _MISSING:
+                raise
+
     def logout(self, user: KeycloakId) -> None:
         """End every session."""
         self._admin.user_logout(user)
@@ -273,6 +311,25 @@ class RestRealm:
         self.connection.request("POST", self.connection.realm_path("/logout-all"))
 
     # How
+
+    def _configurator(self) -> Connection:
+        if self._bulk is None:
+            raise RealmRefusedError(
+                "this needs the configurator, and it is not open",
+                status=403,
+                remedy="open it with an administrator of the master realm: 'quanheng realm open'",
+            )
+        return self._bulk
+
+    def _change_parts(self, method: str, role: KeycloakId, parts: frozenset[KeycloakId]) -> None:
+        configurator = self._configurator()
+        body = [{"id": part} for part in sorted(parts)]
+        configurator.request(method, configurator.realm_path(f"/roles-by-id/{role}/composites"), json=body)
+
+    def _ask_own_actors(self) -> frozenset[str]:
+        names = (made.SERVICE_ACCOUNT_PREFIX + client for client in self._own_clients)
+        found = [self._reading.find_id(Username(name)) for name in names]
+        return frozenset(user for user in found if user is not None)
 
     def _link(self, user: KeycloakId, identity: FederatedIdentity) -> None:
         self._admin.add_user_social_login(user, identity.provider, identity.subject, identity.name)
@@ -292,16 +349,22 @@ class RestRealm:
     ) -> None:
         if not roles:
             return
-        if not roles <= self._role_bodies.keys():
-            self._role_bodies = self._reading.role_bodies()
-        unknown = roles - self._role_bodies.keys()
+        bodies = self._role_bodies
+        if not roles <= bodies.keys():
+            bodies = self._role_bodies = self._reading.role_bodies()
+        unknown = roles - bodies.keys()
         if unknown:
             raise RealmRefusedError(
                 f"there is no realm role '{min(unknown)}'",
                 status=_MISSING,
                 remedy="apply the configuration, which makes the roles of the packs",
             )
-        send(holder, [self._role_bodies[role] for role in sorted(roles)])
+        try:
+            send(holder, [bodies[role] for role in sorted(roles)])
+        except RealmRefusedError as error:
+            if error.status == _MISSING:  # another role by that name perhaps: known at the next try, not now
+                self._role_bodies = {}
+            raise
 
     def _unmap_roles(self, holder: str, roles: frozenset[RoleName]) -> None:
         if not roles:

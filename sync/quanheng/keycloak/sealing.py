@@ -32,24 +32,42 @@ class UnsealableRulesError(ConfigurationError):
 
 
 class SwappedRolesError(ConfigurationError):
-    """A duty's role goes by another duty's name: rules made by name would take the one for the other."""
+    """A duty's role goes by another's name: what is found by its name would be taken for the other."""
 
     def __init__(self, swapped: Sequence[Swap]) -> None:
         names = ", ".join(f"'{swap.was}' is called '{swap.now}' now" for swap in swapped)
         super().__init__(
             f"roles of duties go by each other's names: {names}",
-            remedy="give them their names back in Keycloak's console (Realm roles; 'quanheng realm apply' "
-            "does not know which is which); then run again",
+            remedy="give them their names back in Keycloak's console (docs/howto/guard.md says how, also "
+            "when the guard refuses that); then run again",
         )
         self.swapped = tuple(swapped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swap:
-    """A duty's role that goes by another duty's name."""
+    """A duty's role that goes by another duty's name, or by the default role's."""
 
     was: RoleName
     now: RoleName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """What is known of names that were exchanged; false when none were."""
+
+    swaps: tuple[Swap, ...] = ()
+    names: frozenset[RoleName] = frozenset()
+    """By which nothing may be found to be written: those that the roles had and have, of duties that have
+    another than they had, and those of posts that contain one of them."""
+
+    def __bool__(self) -> bool:
+        return bool(self.swaps)
+
+    def require_none(self) -> None:
+        """Raise :class:`SwappedRolesError` when names were exchanged."""
+        if self.swaps:
+            raise SwappedRolesError(self.swaps)
 
 
 def duty_ids(rules: CompiledRules, observed: ObservedRealm) -> Mapping[KeycloakId, RoleName]:
@@ -58,20 +76,31 @@ def duty_ids(rules: CompiledRules, observed: ObservedRealm) -> Mapping[KeycloakI
     return {roles[name].id: name for name in rules.duties if name in roles}
 
 
-def require_names(
-    rules: CompiledRules, known: Mapping[KeycloakId, RoleName], now: Mapping[KeycloakId, RoleName]
-) -> None:
-    """Raise :class:`SwappedRolesError` when a role that is known as one duty's goes by another's name.
+def find_exchanged(
+    rules: CompiledRules,
+    known: Mapping[KeycloakId, RoleName],
+    now: Mapping[KeycloakId, RoleName],
+    *,
+    default_role: RoleName,
+) -> Exchanged:
+    """Whether a role that is known as one duty's goes by a name under which another is looked for.
 
-    A role that is not known was made anew. One whose duty the packs do not have any more may be renamed.
+    ``now``: names of all roles. A role that is not known was made anew. One whose duty the packs do not have
+    any more may be renamed.
     """
-    swapped = [
+    renamed = [
         Swap(was=known[role], now=name)
         for role, name in now.items()
         if known.get(role, name) != name and known[role] in rules.duties
     ]
-    if swapped:
-        raise SwappedRolesError(sorted(swapped, key=lambda swap: swap.was))
+    swaps = [swap for swap in renamed if swap.now in rules.duties or swap.now == default_role]
+    if not swaps:
+        return Exchanged()
+    names = {name for swap in renamed for name in (swap.was, swap.now)}
+    return Exchanged(
+        swaps=tuple(sorted(swaps, key=lambda swap: swap.was)),
+        names=frozenset(names | {post for post, parts in rules.composites.items() if parts & names}),
+    )
 
 
 def seal(

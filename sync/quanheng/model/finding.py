@@ -27,9 +27,11 @@ class FindingKind(StrEnum):
     SOURCE_REFUSED = "source_refused"
     LAST_ADMINISTRATOR = "last_administrator"
     FROZEN_IN_CONSOLE = "frozen_in_console"
+    NAME_TAKEN = "name_taken"
     DUPLICATE_IDENTITY = "duplicate_identity"
     UNKNOWN_UNIT = "unknown_unit"
     FORGED_DECISION = "forged_decision"
+    EXCHANGED_NAMES = "exchanged_names"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
 
@@ -70,6 +71,29 @@ class RealmRole:
     name: RoleName
     description: str = ""
     composites: frozenset[RoleName] = frozenset()
+
+
+class MapperHolder(StrEnum):
+    """What a mapper belongs to."""
+
+    CLIENT = "client"
+    CLIENT_SCOPE = "client scope"
+    PROVIDER = "identity provider"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmMapper:
+    """A mapper: of a client or client scope it writes into tokens, of a provider into users at login."""
+
+    id: KeycloakId
+    name: str
+    holder: MapperHolder
+    holder_id: str
+    """Keycloak's id; a provider goes by its alias alone."""
+    holder_name: str
+    kind: str
+    """Which of Keycloak's mappers it is: ``oidc-hardcoded-role-mapper``."""
+    config: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,8 @@ class NoticeKind(StrEnum):
     ACCOUNT_GONE = "account_gone"
     PASSWORD = "password"  # noqa: S105 -- none, but what is told of one
     GAP = "gap"
+    BLIND = "blind"
+    SEEING = "seeing"
     BREAK_GLASS = "break_glass"
     RULES = "rules"
     GUARD_GONE = "guard_gone"

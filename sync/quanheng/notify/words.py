@@ -17,7 +17,7 @@ from quanheng.model.change import Json
 from quanheng.notify.port import USERS, Notice
 from quanheng.printable import escape_json
 
-_MOMENTS: Final = frozenset({"until"})
+_MOMENTS: Final = frozenset({"since", "until"})
 """Facts that are moments in ISO 8601; people read them in China's time."""
 
 

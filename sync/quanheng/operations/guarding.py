@@ -13,7 +13,7 @@ from quanheng.engine.matching import qualification_groups
 from quanheng.engine.waivers import waivers_in_force
 from quanheng.identity.rules_key import read_rules_key, thumbprint
 from quanheng.keycloak.guard import GuardStatus
-from quanheng.keycloak.sealing import digest_of_rules, duty_ids, require_names, seal
+from quanheng.keycloak.sealing import Exchanged, Swap, digest_of_rules, duty_ids, find_exchanged, seal
 from quanheng.model.change import Json
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import ObservedRealm
@@ -27,6 +27,13 @@ _ISSUED: Final = "rules_issued"
 _DUTIES: Final = "rules_duties"
 """Entry of ``meta``: which duty each role was, by Keycloak's id, at the last issue in which it was one. None
 is forgotten: who makes one anew and publishes could put the old one in another's place otherwise."""
+NAMES_BACK: Final = (
+    "请查明是谁改名，并在 Keycloak 控制台把各角色的名称改回；守卫拒绝改名时，"
+    "按操作文档《在 Keycloak 中安装守卫》“角色名被互换”一节处理。改回之前：守卫得不到新规则，"
+    "仍按上一期规则和角色 ID 判断；同步只停用、收回和更正资料，不授予、不启用，也不按名称改动组和角色；"
+    "realm apply 拒绝运行。"
+)
+"""What a person does about names that were exchanged, and what is done meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +63,8 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
     """Give the guard the rules of the packs when they, or what they refer to, changed, or it lacks them.
 
     ``observed`` needs its roles and groups alone. Returns None when the guard has them already, and when
-    this server has no guard (``doctor`` says so). Whoever calls from a sync goes on with what takes power
-    away when this raises, and gives none.
+    this server has no guard (``doctor`` says so): then the names of duties' roles are remembered alone.
+    Whoever calls from a sync goes on with what takes power away when this raises, and gives none.
 
     Raises :class:`UnsealableRulesError` when the realm lacks a role of the packs, :class:`SwappedRolesError`
     when one duty's role goes by another's name (rules are made by name), :class:`ConfigurationError` when
@@ -65,7 +72,13 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
     our public key for one.
     """
     status = context.guard.read_status()
+    rules = context.rules
+    known = _read_duties(context)
+    duties = {**known, **duty_ids(rules, observed)}
+    exchanged_names(context, names_of(observed)).require_none()
     if status is None:
+        if duties != known:
+            _remember(context, read_issue(context), duties)
         return None
     now = context.clock()
     _ = context.keyring  # opened before the transaction: it may need one of its own
@@ -74,9 +87,6 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
     last = read_issue(context)
     key = read_rules_key(context.settings.keys_directory)
     waivers = waivers_in_force(registry, today=day_in_china(now))
-    rules = context.rules
-    known, now_known = _read_duties(context), duty_ids(rules, observed)
-    require_names(rules, known, now_known)
     sealed = seal(
         rules,
         observed,
@@ -91,7 +101,6 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
         key=key,
     )
     issue = Issue(sequence=sealed.sequence, digest=digest_of_rules(sealed), key=thumbprint(key.public_key()))
-    duties = {**known, **now_known}
     if _has(status, last, issue):
         if duties != known:  # published by a version that did not write it down
             _remember(context, last, duties)
@@ -112,6 +121,25 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
     body: dict[str, Json] = {"realm": context.realm_name, **asdict(published)}
     note_if_begun(context, "rules_published", body)
     return published
+
+
+def names_of(observed: ObservedRealm) -> Mapping[KeycloakId, RoleName]:
+    """The name of each role."""
+    return {role.id: name for name, role in observed.roles.items()}
+
+
+def exchanged_names(context: Context, names: Mapping[KeycloakId, RoleName]) -> Exchanged:
+    """Which duties' roles go by each other's names, by the names of all roles now. As long as some do, what
+    is found by such a name may not be written."""
+    known = _read_duties(context)
+    return find_exchanged(context.rules, known, names, default_role=context.realm.default_role)
+
+
+def describe_swap(context: Context, swap: Swap) -> str:
+    """A line for people."""
+    duties = context.rules.duties
+    theirs = f"{duties[swap.now].label}的角色名" if swap.now in duties else "全员默认角色的名称"
+    return f"{duties[swap.was].label}（{swap.was}）的角色现名 {swap.now}，即{theirs}"
 
 
 def read_issue(context: Context) -> Issue:

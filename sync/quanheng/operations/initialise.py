@@ -40,6 +40,9 @@ batch_size = 25
 sync = { client_id = "quanheng-sync", key_file = "keys/quanheng-sync.pem" }
 # 配置用的客户端（权限大，平时停用）。 The configurator: broad, disabled between uses.
 configurator = { client_id = "quanheng-configurator", key_file = "keys/quanheng-configurator.pem" }
+# 仅当服务器不能安装守卫时才设为 true：配置客户端一直启用，其密钥被窃即失去整个域。
+# Only where the guard cannot be installed: it stays open; whoever steals its key owns the realm.
+# configurator_stays_open = true
 
 # 来源按先后决定优先级。 Sources, in the order of their precedence.
 [[sources]]

@@ -13,10 +13,12 @@ from quanheng.engine.merge import merge
 from quanheng.engine.plan import Plan, digest_of, order_changes
 from quanheng.engine.safety import judge_safety
 from quanheng.engine.trees import Trees
+from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import OrgCode, PostId
 from quanheng.model.realm import ObservedRealm
 from quanheng.model.registry import Registry
 from quanheng.operations.context import Context
+from quanheng.operations.guarding import NAMES_BACK, describe_swap, exchanged_names, names_of
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.readings import Readings, read_sources
 from quanheng.operations.trust import read_trusted, sign_proposals
@@ -94,8 +96,13 @@ def make_plan(context: Context, observed: ObservedRealm) -> Planned:
 def compare(
     context: Context, registry: Registry, observed: ObservedRealm, recoded: Mapping[OrgCode, OrgCode]
 ) -> tuple[Desired, Difference]:
-    """What should be there, and how ``observed`` differs from it."""
+    """What should be there, and how ``observed`` differs from it.
+
+    While duties' roles go by each other's names that is told, and no change gives anything or goes by such a
+    name.
+    """
     units = units_of(context, registry, recoded)
+    exchanged = exchanged_names(context, names_of(observed))
     desired = build_desired(registry, units, context.pack, context.rules, today=day_in_china(context.clock()))
     difference = build_difference(
         desired,
@@ -105,8 +112,18 @@ def compare(
         roots=Trees(context.pack, units).roots,
         composites=context.rules.composites,
         recoded=recoded,
+        exchanged=exchanged.names,
     )
-    return desired, difference
+    told = [
+        Finding(
+            kind=FindingKind.EXCHANGED_NAMES,
+            subject=str(swap.was),
+            detail=f"{describe_swap(context, swap)}。{NAMES_BACK}",
+            violation=True,
+        )
+        for swap in exchanged.swaps
+    ]
+    return desired, replace(difference, findings=(*difference.findings, *told))
 
 
 def _may_grow(registry: Registry, readings: Readings) -> bool:

@@ -11,6 +11,7 @@ from quanheng.keycloak.clients import close_configurator, open_configurator
 from quanheng.keycloak.compare import MISSING
 from quanheng.keycloak.configuration import (
     PARTS,
+    UNFORESEEN,
     DesiredConfiguration,
     Difference,
     Pins,
@@ -26,13 +27,14 @@ from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.credentials import Credential
 from quanheng.keycloak.open import connect_admin
 from quanheng.keycloak.port import RealmRefusedError
+from quanheng.keycloak.reading import RealmReading
 from quanheng.keycloak.rest import RestRealm
 from quanheng.logs import get_logger
 from quanheng.model.ids import RoleName
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.client_keys import read_public_key
 from quanheng.operations.context import Context
-from quanheng.operations.guarding import Published, publish_rules
+from quanheng.operations.guarding import Published, exchanged_names, publish_rules
 from quanheng.operations.noting import note_if_begun
 from quanheng.policy.contents import Pack
 from quanheng.store.meta import read_text, write_text
@@ -40,6 +42,8 @@ from quanheng.store.meta import read_text, write_text
 _FORBIDDEN: Final = 403
 _SERVER_FAULT: Final = 500
 _CONFLICT: Final = 409
+_ROLES: Final = "roles."
+"""How the places of differences of roles begin."""
 _VERSION: Final = "server_version"
 _MEMORY: Final = "realm_options"
 """Entry of ``meta``: what was chosen when the realm was configured, so that ``check`` asks for the same."""
@@ -83,6 +87,8 @@ class Drift:
     differences: tuple[Difference, ...] = ()
     not_seen: tuple[str, ...] = ()
     """Parts that the client used may not read."""
+    exchanged: tuple[Difference, ...] = ()
+    """Among them: duties' roles that go by others' names. What else of those roles differs is not known."""
 
     @property
     def ours(self) -> tuple[Difference, ...]:
@@ -91,8 +97,10 @@ class Drift:
 
     @property
     def alarming(self) -> tuple[Difference, ...]:
-        """What the watcher tells: differences of ours, and ways to power that others made."""
-        return tuple(gap for gap in self.differences if not gap.foreign or gap.way_in)
+        """What the watcher tells of settings: differences of ours, and ways to power that others made. Of
+        names that were exchanged it tells apart."""
+        told = (gap for gap in self.differences if not gap.foreign or gap.way_in)
+        return tuple(gap for gap in told if gap not in self.exchanged)
 
 
 def read_options(context: Context) -> RealmOptions:
@@ -122,6 +130,7 @@ def desired_configuration(context: Context, options: RealmOptions) -> DesiredCon
             sync_keys=(read_public_key(keycloak.sync),),
             configurator_client=keycloak.configurator.client_id,
             configurator_keys=(read_public_key(keycloak.configurator),),
+            configurator_stays_open=keycloak.configurator_stays_open,
             password_form=options.password_form,
             social_card_issuer=options.social_card_issuer,
         )
@@ -157,16 +166,22 @@ def apply_realm(
     accept_provider: bool = False,
 ) -> RealmApplied:
     """Make or mend the realm, remember the options, leave the configurator open or closed, and give the
-    guard its rules.
+    guard its rules. ``keep_open``: whatever the settings say of it.
 
     The card provider's addresses are put back as they were left; ``accept_provider`` keeps them as they are
     now, and so does the first time. Another issuer than the last takes all of them from the issuer.
+
+    Raises :class:`SwappedRolesError` before anything is written when duties' roles go by each other's names:
+    it finds roles by their names.
     """
     desired = desired_configuration(context, options)
     if options.social_card_issuer != read_options(context).social_card_issuer:
         desired = replace(desired, pins=created_pins(desired))
     configurator = context.settings.keycloak.configurator.client_id
+    keep_open = keep_open or context.settings.keycloak.configurator_stays_open
     with connect_admin(context.settings.keycloak, admin) as connection:
+        if Documents(connection).get("") is not None:
+            exchanged_names(context, RealmReading(connection).role_names()).require_none()
         before = desired.pins or created_pins(desired)
         if accept_provider:
             desired = replace(desired, pins={**desired.pins, **read_pins(Documents(connection), desired)})
@@ -237,14 +252,27 @@ def read_drift(context: Context) -> Drift:
     """The drift as far as the daily client sees it. A realm in memory has no configuration."""
     if not isinstance(context.realm, RestRealm):
         return Drift()
-    return compare_realm(context.realm.connection, desired_configuration(context, read_options(context)))
+    return _read_drift(context, context.realm.connection)
 
 
 def read_drift_as(context: Context, admin: Credential) -> Drift:
     """The whole drift, seen by an administrator of the master realm."""
     with connect_admin(context.settings.keycloak, admin) as connection:
         _remember_version(context, connection)
-        return compare_realm(connection, desired_configuration(context, read_options(context)))
+        return _read_drift(context, connection)
+
+
+def _read_drift(context: Context, connection: Connection) -> Drift:
+    drift = compare_realm(connection, desired_configuration(context, read_options(context)))
+    if not any(gap.where.startswith(_ROLES) for gap in drift.differences):
+        return drift
+    found = exchanged_names(context, RealmReading(connection).role_names())
+    exchanged = tuple(
+        Difference(f"{_ROLES}{swap.was}.name", str(swap.was), str(swap.now)) for swap in found.swaps
+    )
+    unknown = tuple(f"{_ROLES}{name}." for name in found.names)
+    known = (gap for gap in drift.differences if not f"{gap.where}.".startswith(unknown))
+    return replace(drift, differences=(*known, *exchanged), exchanged=exchanged)
 
 
 def _remember_version(context: Context, connection: Connection) -> None:
@@ -271,9 +299,7 @@ def compare_realm(connection: Connection, desired: DesiredConfiguration) -> Drif
                 raise
             else:
                 differences.append(_unreadable(part.__name__, f"{error.status}"))
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
-            # What somebody made of a part may have a shape that nobody foresaw: that is a difference, and no
-            # reason not to look at the other parts, or to repair nothing any more.
+        except UNFORESEEN as error:
             problem = type(error).__name__
             log.error("a part of the settings cannot be compared", part=part.__name__, problem=problem)  # noqa: TRY400 -- no values
             differences.append(_unreadable(part.__name__, problem))

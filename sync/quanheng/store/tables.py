@@ -229,7 +229,8 @@ to_judge = Table(
 exposure = Table(
     "exposure",
     metadata,
-    # How long somebody held what was not theirs, both times by Keycloak's clock.
+    # How long somebody held what was not theirs, both times by Keycloak's clock; of a role in a group or in
+    # another role, no user.
     Column("event_id", String(64), primary_key=True),
     Column("user_id", String(36), nullable=False),
     Column("kind", String(32), nullable=False),

@@ -18,7 +18,7 @@ from quanheng.store.database import upsert
 from quanheng.store.tables import exposure, ledger, seen_event, to_judge
 from quanheng.watch.actors import MoveKind
 from quanheng.watch.doubt import GroupWrites
-from quanheng.watch.exposure import Exposure
+from quanheng.watch.exposure import CauseKind, Exposure
 
 _STRUCTURE: Final = "*structure"
 _EVERYBODY: Final = "*everybody"
@@ -119,7 +119,7 @@ def put_exposures(connection: Connection, items: Iterable[Exposure]) -> None:
     rows = [
         {
             "event_id": _exposure_key(item),
-            "user_id": item.user,
+            "user_id": item.user or "",
             "kind": str(item.kind),
             "subject": item.subject,
             "granted_at": item.granted_at,
@@ -155,8 +155,8 @@ def read_exposures(
     return [
         Exposure(
             event=row.event_id.partition(":")[0],
-            user=KeycloakId(row.user_id),
-            kind=MoveKind(row.kind),
+            user=KeycloakId(row.user_id) if row.user_id else None,
+            kind=CauseKind(row.kind) if row.kind in set(CauseKind) else MoveKind(row.kind),
             subject=row.subject,
             granted_at=row.granted_at,
             revoked_at=row.revoked_at,

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
+from quanheng.keycloak.representation import plain_name
 from quanheng.model.ids import KeycloakId, RoleName
-from quanheng.model.realm import AdminEvent, RealmUser
+from quanheng.model.realm import AdminEvent, RealmRole, RealmUser
 from quanheng.watch.actors import Move, MoveKind
+
+
+class CauseKind(StrEnum):
+    """What a role had entered, so that whoever had that held it too."""
+
+    GROUP = "group_role"
+    ROLE = "role_part"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """Something that was given without right."""
+    """Something that was given without right: to a user, or to all who had what it entered."""
 
     event: str
     """Id of the event that gave it."""
-    user: KeycloakId
-    kind: MoveKind
+    user: KeycloakId | None
+    """None of a cause."""
+    kind: MoveKind | CauseKind
     subject: str
     """Id of the group, or :func:`mark_of` the role."""
     granted_at: datetime
@@ -52,6 +63,63 @@ def exposures_of(move: Move) -> tuple[Exposure, ...]:
         Exposure(event=move.event, user=move.user, kind=move.kind, subject=subject, granted_at=move.at)
         for subject in given
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoneCause:
+    """A group, or a role, out of which roles were taken again."""
+
+    kind: CauseKind
+    subject: str
+    """As an exposure names it."""
+    path: re.Pattern[str]
+    """Of the events that put something into it."""
+
+
+def undone_group(group: KeycloakId) -> UndoneCause:
+    """A group that had got roles."""
+    path = re.compile(rf"groups/{re.escape(group)}/role-mappings/.*")
+    return UndoneCause(kind=CauseKind.GROUP, subject=str(group), path=path)
+
+
+def undone_role(role: RealmRole) -> UndoneCause:
+    """A role that had got others in it; events name it by id or by name."""
+    plain = re.escape(plain_name(RoleName(role.name.rpartition("/")[2])))
+    path = re.compile(rf"(?:roles-by-id/{re.escape(role.id)}|(?:clients/[^/]+/)?roles/{plain})/composites")
+    return UndoneCause(kind=CauseKind.ROLE, subject=mark_of(role.name), path=path)
+
+
+def exposures_of_causes(
+    undone: Iterable[UndoneCause],
+    events: Iterable[AdminEvent],
+    known: Iterable[Exposure],
+    until: datetime,
+) -> tuple[Exposure, ...]:
+    """What was undone at ``until``, each from the first event that put something in since it was undone last;
+    nothing of what no event dates. ``events`` are those that are not ours, ``known`` exposures before."""
+    ends: dict[tuple[str, str], datetime] = {}
+    for item in known:
+        if item.revoked_at is not None:
+            key = (item.kind, item.subject)
+            ends[key] = max(ends.get(key, item.revoked_at), item.revoked_at)
+    put = sorted((event for event in events if event.operation == "CREATE"), key=lambda event: event.at)
+    found = []
+    for cause in undone:
+        last = ends.get((cause.kind, cause.subject))
+        begun = (event for event in put if cause.path.fullmatch(event.resource_path))
+        first = next((event for event in begun if last is None or event.at > last), None)
+        if first is not None:
+            found.append(
+                Exposure(
+                    event=first.id,
+                    user=None,
+                    kind=cause.kind,
+                    subject=cause.subject,
+                    granted_at=first.at,
+                    revoked_at=max(until, first.at),
+                )
+            )
+    return tuple(found)
 
 
 def mark_of(role: RoleName) -> str:
@@ -84,7 +152,7 @@ def close_exposures(
             if (place := bisect_left(times := taken.get(path, []), item.granted_at)) < len(times)
         ]
         end = min(ends, default=None)
-        if end is None and known and not _is_held(item, users.get(item.user), default_role):
+        if end is None and known and not _is_held(item, users, default_role):
             end = max(known[-1].at, item.granted_at)
         if end is not None:
             closed.append(replace(item, revoked_at=end))
@@ -120,7 +188,8 @@ def _ends(item: Exposure) -> tuple[str, str]:
     return user, f"{user}/{given}"
 
 
-def _is_held(item: Exposure, user: RealmUser | None, default_role: RoleName) -> bool:
+def _is_held(item: Exposure, users: Mapping[KeycloakId, RealmUser], default_role: RoleName) -> bool:
+    user = None if item.user is None else users.get(item.user)
     if user is None:
         return False
     return item.subject in user.groups if item.kind is MoveKind.JOINED else bool(user.roles - {default_role})

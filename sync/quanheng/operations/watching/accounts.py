@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
@@ -16,6 +19,8 @@ from quanheng.notify.port import NoticeKind
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.watching.announcing import announce
+from quanheng.operations.watching.doubting import find_doubted
+from quanheng.store.meta import read_text, write_text
 from quanheng.store.mirror import read_users
 from quanheng.store.registry import accounts_among
 
@@ -24,8 +29,21 @@ _ASKED: Final = 100
 _NAMED: Final = 20
 """Accounts in one notice and one entry; more are counted."""
 _PASSWORD: Final = re.compile(r"users/([^/]+)/reset-password")
+_SAVED: Final = re.compile(r"users/([^/]+)(?:/federated-identity/[^/]+|/reset-password)?")
+"""Paths of what may bring a password (``POST /users``, ``PUT /users/{id}``, a partial import), or make an
+account one of ours."""
+_TOLD: Final = "told_passwords"
+"""Entry of ``meta``: marks of the passwords that were told, by account."""
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """The passwords of an account that somebody made or saved."""
+
+    marks: frozenset[str]
+    actors: frozenset[str]
 
 
 def find_gone(context: Context, missing: Iterable[KeycloakId], *, listed: bool) -> frozenset[KeycloakId]:
@@ -74,7 +92,43 @@ def _who_deleted(paths: Collection[str], events: Sequence[AdminEvent]) -> Sequen
     return sorted({event.actor_user for event in deleted or [*about, *storages]})
 
 
-def tell_of_passwords(context: Context, connection: Connection, events: Iterable[AdminEvent]) -> None:
+def find_passwords(
+    context: Context, users: Mapping[KeycloakId, RealmUser], events: Sequence[AdminEvent]
+) -> Mapping[KeycloakId, Brought]:
+    """Passwords of accounts of ours that somebody else made or saved, which no event tells apart from what
+    brings none: one request for each of these accounts.
+
+    ``users``: as they are now. One that says whose it is, with a card, is taken for one of ours to be.
+    """
+    own = context.realm.own_actors
+    found: dict[KeycloakId, set[str]] = {}
+    for event in [*(item for item in events if item.actor_user not in own), *find_doubted(context, events)]:
+        if event.operation != "DELETE" and (path := _SAVED.fullmatch(event.resource_path)):
+            found.setdefault(KeycloakId(path[1]), set()).add(event.actor_user)
+    if not found:
+        return {}
+    with context.database.reading() as connection:
+        ours = accounts_among(connection, found)
+    said = {key for key in found.keys() & users.keys() if _says_whose(users[key])}
+    asked = sorted(ours | said)
+    with ThreadPoolExecutor(context.settings.keycloak.workers) as pool:
+        marks = list(pool.map(context.realm.read_passwords, asked))
+    return {
+        user: Brought(marks=there, actors=frozenset(found[user]))
+        for user, there in zip(asked, marks, strict=True)
+    }
+
+
+def _says_whose(user: RealmUser) -> bool:
+    return bool(user.attributes.get("person_id")) and bool(user.identities)
+
+
+def tell_of_passwords(
+    context: Context,
+    connection: Connection,
+    events: Iterable[AdminEvent],
+    brought: Mapping[KeycloakId, Brought],
+) -> None:
     """Tell of passwords that somebody set for accounts of ours: nobody of ours logs in by one.
 
     We set none, so one that was set in our name was not set by us.
@@ -84,8 +138,10 @@ def tell_of_passwords(context: Context, connection: Connection, events: Iterable
         for event in events
         if event.operation == "ACTION" and (path := _PASSWORD.fullmatch(event.resource_path))
     }
-    ours = accounts_among(connection, {user for user, _ in found}) if found else frozenset()
-    users = read_users(connection, ours)
+    told = {user for user, _ in found}
+    found |= {(user, actor) for user in _untold(connection, brought) - told for actor in brought[user].actors}
+    ours = brought.keys() | accounts_among(connection, told)
+    users = read_users(connection, ours & {user for user, _ in found})
     settings = sorted(item for item in found if item[0] in users)
     if not settings:
         return
@@ -99,6 +155,16 @@ def tell_of_passwords(context: Context, connection: Connection, events: Iterable
     named = [user for _, user in sorted(users.items())]
     facts: dict[str, Json] = {"count": len(users), "accounts": _lines(named), "actors": who}
     announce(context, connection, NoticeKind.PASSWORD, facts)
+
+
+def _untold(connection: Connection, brought: Mapping[KeycloakId, Brought]) -> set[KeycloakId]:
+    """Who has a password that was not there when it was looked last; it counts as told then."""
+    before: dict[str, list[str]] = json.loads(read_text(connection, _TOLD) or "{}")
+    now = {str(user): sorted(item.marks) for user, item in brought.items()}
+    after = {user: marks for user, marks in {**before, **now}.items() if marks}
+    if after != before:
+        write_text(connection, _TOLD, json.dumps(after, sort_keys=True))
+    return {user for user, item in brought.items() if item.marks - set(before.get(user, ()))}
 
 
 def _lines(users: Sequence[RealmUser]) -> list[Json]:

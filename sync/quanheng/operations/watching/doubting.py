@@ -100,8 +100,8 @@ def end_doubt(context: Context, lease: Lease) -> bool:
 
 
 def _own_accounts(context: Context) -> set[KeycloakId]:
-    """Those that are ours, and those that are since somebody made a client anew: the next process believes
-    what they did."""
+    """Those that we know as ours, and those that are since somebody made a client anew: soon these are
+    believed as well."""
     keycloak = context.settings.keycloak
     names = (SERVICE_ACCOUNT_PREFIX + client.client_id for client in (keycloak.sync, keycloak.configurator))
     found = (context.realm.find_user(Username(name)) for name in names)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,7 +29,13 @@ from quanheng.operations.context import Context
 from quanheng.operations.noting import note, note_all
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.trust import read_trusted_part, sign_basis, sign_withholding
-from quanheng.operations.watching.accounts import find_gone, tell_of_gone, tell_of_passwords
+from quanheng.operations.watching.accounts import (
+    Brought,
+    find_gone,
+    find_passwords,
+    tell_of_gone,
+    tell_of_passwords,
+)
 from quanheng.operations.watching.announcing import announce
 from quanheng.operations.watching.doubting import keep_doubt
 from quanheng.operations.watching.news import CLOCK_SLACK
@@ -72,10 +78,13 @@ class Observation:
     """When events are missing, the server's time then."""
     gone: frozenset[KeycloakId] = frozenset()
     """Accounts of ours that were there and are not."""
+    passwords: Mapping[KeycloakId, Brought] = field(default_factory=dict)
+    """Of accounts of ours that others made or saved."""
 
 
 def attribute(context: Context, seen: Observation, since: datetime) -> Observation:
-    """The same, with who is gone, and the events of what was done between the reading of events and of users.
+    """The same, with who is gone, whose passwords others may have set, and the events of what was done
+    between the reading of events and of users.
 
     Without those an entitled administrator's grant would be undone for having no event. Costs a request only
     when there is such a change. ``since``: from where on those events are dated.
@@ -84,7 +93,11 @@ def attribute(context: Context, seen: Observation, since: datetime) -> Observati
     if before is None:
         return seen
     missing = before.users.keys() - seen.after.users.keys()
-    seen = replace(seen, gone=find_gone(context, missing, listed=seen.hint is None))
+    seen = replace(
+        seen,
+        gone=find_gone(context, missing, listed=seen.hint is None),
+        passwords=find_passwords(context, seen.after.users, seen.events),
+    )
     if not are_overtaken(seen.events, _moves(context, seen, before)):
         return seen
     known = {event.id for event in seen.events}
@@ -107,7 +120,7 @@ def take_in(context: Context, connection: Connection, seen: Observation) -> None
     for event in seen.events:
         if event.resource_type == GUARD_EVENT:
             _note_guard(context, connection, event)
-    tell_of_passwords(context, connection, seen.events)
+    tell_of_passwords(context, connection, seen.events, seen.passwords)
     if seen.before is None:
         return
     told = [*seen.events, *seen.later]

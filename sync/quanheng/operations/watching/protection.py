@@ -8,13 +8,20 @@ from typing import Final
 from quanheng.errors import QuanhengError
 from quanheng.keycloak.compare import Difference
 from quanheng.keycloak.guard import GuardStatus
-from quanheng.keycloak.sealing import SwappedRolesError
 from quanheng.logs import get_logger
 from quanheng.model.change import Json
 from quanheng.model.realm import ObservedRealm
 from quanheng.notify.port import NoticeKind
 from quanheng.operations.context import Context
-from quanheng.operations.guarding import Issue, publish_rules, read_issue
+from quanheng.operations.guarding import (
+    NAMES_BACK,
+    Issue,
+    describe_swap,
+    exchanged_names,
+    names_of,
+    publish_rules,
+    read_issue,
+)
 from quanheng.operations.noting import note
 from quanheng.operations.realm import read_drift
 from quanheng.operations.watching.announcing import announce
@@ -59,8 +66,8 @@ def _line(gap: Difference) -> str:
 def look_after_guard(
     context: Context, observed: ObservedRealm | None, *, anew: bool = False
 ) -> GuardStatus | None:
-    """Give the guard its rules when it lacks them; tell of break-glass, of rules that are not valid, of roles
-    for whose names it gets none, and of a guard that is gone or no longer has to guard this realm.
+    """Give the guard its rules when it lacks them; tell of break-glass, of rules that are not valid, and of a
+    guard that is gone or no longer has to guard this realm.
 
     ``observed``: groups and roles when they may have changed; None asks for the mirror's only when needed.
     ``anew``: what is known of people has changed, and waivers with it perhaps.
@@ -84,12 +91,9 @@ def look_after_guard(
     problem, outcome = status.problem, "已重新下发"
     try:
         published = publish_rules(context, observed)
-        clear(context, Topic.SWAPPED)
         if published is None and status.valid:
             return status
     except QuanhengError as error:
-        if isinstance(error, SwappedRolesError):
-            _tell_swapped(context, error)
         log.error("the guard did not get the rules", problem=str(error))  # noqa: TRY400 -- expected
         outcome = "未能下发，请查看日志并运行 quanheng doctor"
     if not status.valid:
@@ -115,21 +119,17 @@ def _tell_state(context: Context, status: GuardStatus, last: Issue) -> None:
         _tell_once(context, Topic.NOT_REQUIRED, "", NoticeKind.GUARD_NOT_REQUIRED, facts)
 
 
-def _tell_swapped(context: Context, error: SwappedRolesError) -> None:
-    """Tell of duties' roles under each other's names: the guard goes by its last rules, and by ids."""
-    duties = context.rules.duties
-    lines: list[Json] = [
-        f"{duties[swap.was].label}（{swap.was}）的角色现名 {swap.now}，即{duties[swap.now].label}的角色名"
-        for swap in error.swapped
-    ]
-    facts: dict[str, Json] = {"causes": lines, "remedy": _NAMES_BACK}
+def look_after_names(context: Context, observed: ObservedRealm) -> None:
+    """Tell of duties' roles under each other's names, whether or not anything guards the realm."""
+    exchanged = exchanged_names(context, names_of(observed))
+    if not exchanged:
+        clear(context, Topic.SWAPPED)
+        return
+    lines: list[Json] = [describe_swap(context, swap) for swap in exchanged.swaps]
+    facts: dict[str, Json] = {"causes": lines, "remedy": NAMES_BACK}
     _tell_once(context, Topic.SWAPPED, "\n".join(map(str, lines)), NoticeKind.CAUSE, facts)
 
 
-_NAMES_BACK: Final = (
-    "请在 Keycloak 控制台把各角色的名称改回，并查明是谁改名。realm apply 不能改回名称，改回之前请勿运行。"
-    "改回之前，守卫得不到新规则，仍按上一期规则和角色 ID 判断。"
-)
 _LEDGER_KINDS: Final = {
     Topic.BREAK_GLASS: "guard_break_glass",
     Topic.GUARD_GONE: "guard_gone",

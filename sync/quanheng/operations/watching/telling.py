@@ -29,6 +29,7 @@ class Topic(StrEnum):
     REFUSED = "repair_refused"
     RULES = "rules_invalid"
     SWAPPED = "roles_swapped"
+    UNRESTORED = "causes_unrestored"
 
 
 def find_untold(connection: Connection, topic: Topic, items: Collection[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from quanheng.logs import get_logger
 from quanheng.notify.open import channels_of, open_notifiers
 from quanheng.operations.context import Context
 from quanheng.operations.watching.announcing import deliver_notices
+from quanheng.operations.watching.sight import Sight
 from quanheng.operations.watching.watcher import Watcher
 
 _LONGEST_PAUSE: Final = 60.0
@@ -36,12 +37,15 @@ class Repeating:
         prepare: Callable[[Context], Callable[[], object]],
         *,
         after: Callable[[], None] = lambda: None,
+        failed: Callable[[Context, Exception], None] = lambda _context, _error: None,
     ) -> None:
-        """``prepare`` makes of a context what is called each time; ``after`` follows each that went well."""
+        """``prepare`` makes of a context what is called each time; ``after`` follows each that went well, and
+        ``failed`` each that did not, with a context of its own."""
         self._seconds = seconds
         self._new_context = new_context
         self._prepare = prepare
         self._after = after
+        self._failed = failed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._name = name
@@ -66,20 +70,24 @@ class Repeating:
                         self._after()
                         pause = self._seconds
                         self._stopping.wait(pause)
-            except QuanhengError as error:
-                pause = self._put_off(pause, kind=type(error).__name__, problem=str(error))
             except Exception as error:  # noqa: BLE001 -- whatever it was, somebody has to go on looking
-                # The text of a fault that nobody expected may hold anything: the log keeps where it happened.
-                pause = self._put_off(
-                    pause, kind=type(error).__name__, problem="an unexpected fault", exc_info=True
-                )
+                self._log("interrupted; trying again", error)
+                self._tell(error)
+                self._stopping.wait(pause)
+                pause = min(_LONGEST_PAUSE, pause * 2)
 
-    def _put_off(self, pause: float, *, kind: str, problem: str, exc_info: bool = False) -> float:
-        log.error(
-            "interrupted; trying again", thread=self._name, kind=kind, problem=problem, exc_info=exc_info
-        )
-        self._stopping.wait(pause)
-        return min(_LONGEST_PAUSE, pause * 2)
+    def _tell(self, error: Exception) -> None:
+        try:
+            with self._new_context() as context:
+                self._failed(context, error)
+        except Exception as fault:  # noqa: BLE001 -- the store may be away as well
+            self._log("nobody was told; trying again", fault)
+
+    def _log(self, what: str, error: Exception) -> None:
+        # The text of a fault that nobody expected may hold anything: the log keeps where it happened.
+        expected = isinstance(error, QuanhengError)
+        problem = str(error) if expected else "an unexpected fault"
+        log.error(what, thread=self._name, kind=type(error).__name__, problem=problem, exc_info=not expected)
 
 
 def watch_thread(
@@ -89,9 +97,18 @@ def watch_thread(
     turn: threading.Lock,
 ) -> Repeating:
     """Looks every ``watch.seconds``; writes while nobody else in this process has ``turn``."""
-    return Repeating(
-        "watch", settings.seconds, new_context, lambda context: Watcher(context, turn).tick, after=after
-    )
+    sight = Sight()
+
+    def prepare(context: Context) -> Callable[[], object]:
+        watcher = Watcher(context, turn)
+
+        def look() -> None:
+            watcher.tick()
+            sight.succeeded(context)
+
+        return look
+
+    return Repeating("watch", settings.seconds, new_context, prepare, after=after, failed=sight.failed)
 
 
 def delivery_thread(settings: NotifySettings, new_context: Callable[[], Context]) -> Repeating | None:

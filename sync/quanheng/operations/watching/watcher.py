@@ -15,6 +15,7 @@ from typing import Final
 
 from quanheng.errors import LeaseHeldError, QuanhengError
 from quanheng.keycloak.events import Affected, affected
+from quanheng.keycloak.guard import Restored
 from quanheng.keycloak.representation import GUARD_EVENT
 from quanheng.ledger.chain import Ledger
 from quanheng.logs import get_logger
@@ -28,11 +29,17 @@ from quanheng.operations.noting import note
 from quanheng.operations.refresh import Seen, refresh_by, sweep
 from quanheng.operations.watching.administrators import look_after_administrators
 from quanheng.operations.watching.announcing import announce
-from quanheng.operations.watching.causes import restore_causes
+from quanheng.operations.watching.causes import are_unrestored, restore_causes
+from quanheng.operations.watching.counting import count_causes
 from quanheng.operations.watching.doubting import end_doubt, find_doubted, is_due
 from quanheng.operations.watching.intake import structure_actors
 from quanheng.operations.watching.news import OVERLAP, News, read_news
-from quanheng.operations.watching.protection import EVENTS_OFF, look_after_configuration, look_after_guard
+from quanheng.operations.watching.protection import (
+    EVENTS_OFF,
+    look_after_configuration,
+    look_after_guard,
+    look_after_names,
+)
 from quanheng.operations.watching.repairing import Repaired, repair, takes_power
 from quanheng.operations.watching.telling import Topic, clear, find_untold
 from quanheng.store.lease import Lease
@@ -131,7 +138,7 @@ class Watcher:
         news = self._look(state, seen)
         if self._looked_far:
             news = replace(news, blind=blind)
-            waiting = waiting or bool(self._refused)
+            waiting = waiting or bool(self._refused) or are_unrestored(context)
         hint = affected(news.events, known_actors=context.realm.own_actors)
         doubted = find_doubted(context, news.events)
         vetoes = any(event.resource_type == GUARD_EVENT for event in news.events)
@@ -231,18 +238,19 @@ class Watcher:
         taken = refresh_by(context, lease, state, news, everybody=False)
         actors = structure_actors(context, news.events)
         # What a sync took in, or a look that died, nobody has looked after.
-        everything = taken.whole or left.everybody or left.structure
+        everything = taken.whole or left.everybody or left.structure or are_unrestored(context)
         restored = self._look_after(lease, taken, actors, revision, everything=everything)
         with context.database.reading() as connection:
             wanted = read_to_judge(connection) | self._refused
         done = repair(context, lease, wanted) if wanted else None
         look_after_administrators(context, taken.observed, wanted, news.events)
         if restored and done is not None:
-            log.info("a role that had entered others was taken out of them", roles=restored)
+            log.info("a role that had entered others was taken out of them", roles=len(restored))
         if done is not None:
             self._refused = done.refused
             self._tell(done, news.events)
         self._close_exposures(lease)
+        count_causes(context, lease, taken.observed, restored, done)
         return Tick(
             events=self._count_foreign(news),
             changes=sum(done.outcome.done.values()) if done is not None else 0,
@@ -252,17 +260,18 @@ class Watcher:
 
     def _look_after(
         self, lease: Lease, taken: Seen, actors: Sequence[str], revision: int, *, everything: bool
-    ) -> int:
+    ) -> tuple[Restored, ...]:
         """What has no owner to be repaired: roles in roles, settings, the guard's rules.
 
         ``everything``: after a sweep, since what it found may have been written past Keycloak, with no event;
         and when somebody else took the events in.
         """
         context, hint = self._context, taken.hint
-        restored = 0
+        restored: tuple[Restored, ...] = ()
         if hint.roles or hint.configuration or everything:
             # The rules first: what is restored is what the guard's rules say, and those of roles that were
             # renamed meanwhile would have the parts of one role put into another.
+            look_after_names(context, taken.observed)
             look_after_guard(context, taken.observed)
             restored = restore_causes(context, lease, taken.observed, actors)
             self._guard_at, self._revision = context.clock(), revision
@@ -345,7 +354,7 @@ class Watcher:
         events = list(context.realm.read_admin_events(min(item.granted_at for item in held)))
         with context.database.transaction() as connection:
             lease.assert_held(connection)
-            users = read_users(connection, {item.user for item in held})
+            users = read_users(connection, {item.user for item in held if item.user is not None})
             end_exposures(
                 connection, close_exposures(held, events, users, default_role=context.realm.default_role)
             )
