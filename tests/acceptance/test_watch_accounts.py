@@ -305,6 +305,18 @@ def test_password_that_a_thief_sets_in_our_name(people: People) -> None:
     assert entry["actors"] == [world.fake.actor]
 
 
+def test_accounts_that_we_made_are_not_asked_about(world: World) -> None:
+    """Nor while our acts are in doubt: a first load comes just after the realm's settings were changed."""
+    world.fake.as_actor("master")._tell("UPDATE", "CLIENT", "clients/ours")
+    world.hire(VILLAGE)
+    world.hire(VILLAGE)
+    assert world.issue_and_sync().outcome.refused == ()
+    world.fake.calls.clear()
+    watcher(world).tick()
+    assert world.sync().plan.empty
+    assert world.fake.calls["read_passwords"] == 0
+
+
 def test_password_is_asked_for_once(people: People) -> None:
     """One request for each account of ours that somebody saved; none for our own acts, for foreign accounts
     and for memberships."""

@@ -102,12 +102,21 @@ def find_passwords(
     """
     own = context.realm.own_actors
     found: dict[KeycloakId, set[str]] = {}
+    made: dict[KeycloakId, set[str]] = {}
     for event in [*(item for item in events if item.actor_user not in own), *find_doubted(context, events)]:
-        if event.operation != "DELETE" and (path := _SAVED.fullmatch(event.resource_path)):
-            found.setdefault(KeycloakId(path[1]), set()).add(event.actor_user)
-    if not found:
+        if event.operation == "DELETE" or not (path := _SAVED.fullmatch(event.resource_path)):
+            continue
+        user = KeycloakId(path[1])
+        is_new = event.operation == "CREATE" and event.resource_path == f"users/{user}"
+        there = made if is_new and event.actor_user in own else found
+        there.setdefault(user, set()).add(event.actor_user)
+    if not found and not made:
         return {}
     with context.database.reading() as connection:
+        # What we made has no password: a whole load is made just after the realm's settings were changed.
+        ours_made = accounts_among(connection, made)
+        for user in made.keys() - ours_made:
+            found.setdefault(user, set()).update(made[user])
         ours = accounts_among(connection, found)
     said = {key for key in found.keys() & users.keys() if _says_whose(users[key])}
     asked = sorted(ours | said)
