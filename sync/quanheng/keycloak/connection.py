@@ -259,7 +259,7 @@ class Connection:
         raise RealmRefusedError(
             f"Keycloak refused: {what}",
             status=status,
-            remedy=_REMEDIES.get(status, "see 'quanheng doctor'"),
+            remedy=_VETOED if "rule" in _body(answer) else _REMEDIES.get(status, "see 'quanheng doctor'"),
         )
 
     def _current_token(self, *, not_this: _Token | None = None) -> _Token:
@@ -346,11 +346,12 @@ class _Transport:
         return self._connection.request("DELETE", path, data=data, params=params)
 
 
+_VETOED: Final = "the guard refused it: docs/howto/guard.md says what each refusal means"
 _REMEDIES: Final = {
     400: "what was sent is not valid there: see the user profile of the realm",
     403: "the service client lacks a role: see 'quanheng doctor'",
     404: "it is gone: run again, so that it is read anew",
-    409: "something else holds that name, or the guard vetoed it",
+    409: "something else holds that name",
 }
 
 
