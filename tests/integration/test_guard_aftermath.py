@@ -296,6 +296,93 @@ def test_record_is_not_claimed(realm: GuardedRealm) -> None:
     realm.admin.request("DELETE", realm.path(f"/users/{guest}"))
 
 
+@pytest.mark.parametrize(
+    ("user", "rule"),
+    [
+        ({"id": "a/b", "attributes": {"person_id": ["p-1"]}}, "person-record"),
+        ({"id": "a/c", "serviceAccountClientId": "quanheng-sync"}, "writer-account"),
+    ],
+)
+def test_an_id_with_a_slash_is_no_way_out(realm: GuardedRealm, user: dict[str, Any], rule: str) -> None:
+    """An import takes any text for an id."""
+    users = [{"username": "impostor", "enabled": True, **user}]
+    body = {"ifResourceExists": "SKIP", "users": users}
+    assert_vetoed(raw(realm.admin, "POST", realm.path("/partialImport"), json=body), rule, 403)
+    assert realm.admin.get(realm.path("/users"), username="impostor", exact="true") == []
+
+
+def test_a_path_with_a_slash_at_its_end_is_no_way_out(realm: GuardedRealm) -> None:
+    """Keycloak takes it for the same, and tells of it with the slash."""
+    user = realm.add_person(attributes={"person_id": ["p-1"]}, card=False)
+    body = {**realm.admin.get(realm.path(f"/users/{user}")), "attributes": {}}
+    assert_vetoed(raw(realm.admin, "PUT", realm.path(f"/users/{user}/"), json=body), "person-record", 403)
+    assert_vetoed(raw(realm.admin, "DELETE", realm.path(f"/users/{user}/")), "account-removal", 403)
+
+
+def test_nobody_changes_the_own_record(realm: GuardedRealm) -> None:
+    """Even where somebody has opened the profile for it: one's own account page makes no admin event."""
+    user = realm.add_person(attributes={"person_id": ["p-1"]})
+    person = realm.log_in(user)
+    client = realm.client("account")
+    role = realm.admin.get(realm.path(f"/clients/{client}/roles/manage-account"))
+    realm.admin.request("POST", realm.path(f"/users/{user}/role-mappings/clients/{client}"), json=[role])
+    kept = realm.admin.get(realm.path("/users/profile"))
+    opened = [
+        {**item, "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]}}
+        for item in kept["attributes"]
+    ]
+    realm.admin.request("PUT", realm.path("/users/profile"), json={**kept, "attributes": opened})
+    try:
+        account = f"realms/{realm.name}/account/"
+        body = raw(person, "GET", account).json()
+        body["attributes"] = {**body["attributes"], "person_id": ["p-2"]}
+        assert_vetoed(raw(person, "POST", account, json=body), "person-record", 403)
+    finally:
+        realm.admin.request("PUT", realm.path("/users/profile"), json=kept)
+    assert realm.admin.get(realm.path(f"/users/{user}"))["attributes"]["person_id"] == ["p-1"]
+
+
+@pytest.mark.parametrize("name", ["person_id", "org_code"])
+def test_no_group_says_who_its_members_are(realm: GuardedRealm, name: str) -> None:
+    """A mapper that finds no such attribute of a user takes the one of a group."""
+    made = {"name": "冒名", "attributes": {name: ["14"]}}
+    assert_vetoed(raw(realm.admin, "POST", realm.path("/groups"), json=made), "person-record", 403)
+    group = realm.add_group(None, "冒名")
+    path = realm.path(f"/groups/{realm.groups.pop('/冒名')}")
+    assert_vetoed(raw(realm.admin, "PUT", path, json=made), "person-record", 403)
+    body = {"ifResourceExists": "SKIP", "groups": [{**made, "name": "冒名二", "path": "/冒名二"}]}
+    assert_vetoed(raw(realm.admin, "POST", realm.path("/partialImport"), json=body), "person-record", 403)
+    assert realm.admin.get(path).get("attributes", {}) == {}
+    assert realm.admin.get(realm.path("/groups"), search="冒名二") == []
+    realm.admin.request("DELETE", realm.path(f"/groups/{group}"))
+
+
+def test_our_account_stays_switched_on(realm: GuardedRealm) -> None:
+    """Without it nothing is mended any more."""
+    path = realm.path(f"/users/{realm.sync.subject()}")
+    assert_vetoed(raw(realm.admin, "PUT", path, json={"enabled": False}), "writer-account", 403)
+    assert realm.sync.get(path)["enabled"]
+
+
+def test_a_refused_import_leaves_no_way_to_log_in(realm: GuardedRealm) -> None:
+    """Keycloak keeps a provider whose import came to nothing in its cache; it is forgotten."""
+    provider = {
+        "alias": "evil",
+        "providerId": "oidc",
+        "enabled": True,
+        "config": {
+            "authorizationUrl": "https://evil.invalid/a",
+            "tokenUrl": "https://evil.invalid/t",
+            "clientId": "x",
+            "clientSecret": "y",
+        },
+    }
+    users = [{"username": "impostor", "enabled": True, "attributes": {"person_id": ["p-1"]}}]
+    body = {"ifResourceExists": "SKIP", "identityProviders": [provider], "users": users}
+    assert_vetoed(raw(realm.admin, "POST", realm.path("/partialImport"), json=body), "person-record", 403)
+    assert raw(realm.admin, "GET", realm.path("/identity-provider/instances/evil")).status_code == 404
+
+
 def test_groups_are_not_removed(realm: GuardedRealm) -> None:
     """The group of a duty, or of a qualification, or one above it."""
     qualification = realm.groups[f"/资格/{QUALIFICATION}"]

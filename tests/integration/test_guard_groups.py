@@ -104,14 +104,14 @@ def test_refused_without_rules(guarded_realm: GuardedRealm, way: Send) -> None:
 
 
 def test_harmless_groups_stay_the_administrators(guarded_realm: GuardedRealm) -> None:
-    """A group that gives nothing can be made, renamed, moved and removed."""
+    """A group that gives nothing can be made, renamed, moved and removed; it is nobody's by default."""
     realm = guarded_realm
     made = raw(realm.admin, "POST", realm.path("/groups"), json={"name": "自建组"})
     group = made.headers["Location"].rsplit("/", 1)[-1]
-    body = {"name": "自建组二", "attributes": {"org_code": ["140902"]}}
+    body = {"name": "自建组二", "attributes": {"note": ["140902"]}}
     assert raw(realm.admin, "PUT", realm.path(f"/groups/{group}"), json=body).status_code == 204
-    assert raw(realm.admin, "PUT", realm.path(f"/default-groups/{group}")).status_code == 204
-    assert raw(realm.admin, "DELETE", realm.path(f"/default-groups/{group}")).status_code == 204
+    default = raw(realm.admin, "PUT", realm.path(f"/default-groups/{group}"))
+    assert_vetoed(default, "power-default-group", 403)
     assert raw(realm.admin, "DELETE", realm.path(f"/groups/{group}")).status_code == 204
 
 

@@ -250,7 +250,8 @@ def test_another_name_is_no_way_out(guarded_realm: GuardedRealm) -> None:
     realm = guarded_realm
     user = realm.add_person("business-admin")
     group = realm.duty("system-admin")
-    realm.admin.request("PUT", realm.path(""), json={"realm": "escaped"})
+    assert_vetoed(raw(realm.admin, "PUT", realm.path(""), json={"realm": "escaped"}), "realm-rename", 403)
+    realm.configurator.request("PUT", realm.path(""), json={"realm": "escaped"})
     try:
         path = f"admin/realms/escaped/users/{user}"
         joined = raw(realm.admin, "PUT", f"{path}/groups/{group}")

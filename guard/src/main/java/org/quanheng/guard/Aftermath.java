@@ -6,12 +6,14 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import org.keycloak.connections.jpa.JpaConnectionProvider;
 import org.keycloak.events.Event;
 import org.keycloak.events.EventListenerProvider;
+import org.keycloak.events.EventType;
 import org.keycloak.events.admin.AdminEvent;
 import org.keycloak.events.admin.ResourceType;
 import org.keycloak.models.AbstractKeycloakTransaction;
@@ -20,6 +22,7 @@ import org.keycloak.models.KeycloakSession;
 import org.keycloak.models.RealmModel;
 import org.keycloak.models.UserModel;
 import org.keycloak.models.UserProvider;
+import org.keycloak.models.cache.CacheRealmProvider;
 import org.keycloak.models.utils.KeycloakModelUtils;
 import org.quanheng.guard.Restoration.Restored;
 import org.quanheng.guard.RuleKeeper.Standing;
@@ -41,6 +44,10 @@ final class Aftermath implements EventListenerProvider {
             ResourceType.CLIENT_SCOPE, ResourceType.PROTOCOL_MAPPER, ResourceType.IDENTITY_PROVIDER,
             ResourceType.IDENTITY_PROVIDER_MAPPER);
 
+    /** What people do to their own accounts. */
+    private static final Set<EventType> OWN =
+            EnumSet.of(EventType.REGISTER, EventType.UPDATE_PROFILE, EventType.UPDATE_EMAIL);
+
     private static final String USERS = "users/";
 
     /** The attribute that says who it is, whatever the rules say. */
@@ -61,34 +68,32 @@ final class Aftermath implements EventListenerProvider {
         this.vetoes = vetoes;
     }
 
+    /** Whoever changes an account of one's own makes no admin event. What else a login gives has events of the model. */
     @Override
     public void onEvent(Event event) {
-        // What a login gives has events of the model.
+        if (OWN.contains(event.getType()) && event.getUserId() != null) {
+            expect(event.getRealmId(), check -> check.users.add(event.getUserId()));
+        }
     }
 
     @Override
     public void onEvent(AdminEvent event, boolean includeRepresentation) {
-        Optional<String> user = userOf(event);
-        boolean power = POWERS.contains(event.getResourceType());
-        if (!power && user.isEmpty()) {
-            return;
-        }
-        RealmModel realm = session.realms().getRealm(event.getRealmId());
-        if (realm == null || !keeper.guards(realm)
-                || Writers.include(session, realm, keeper.standing(realm), options)) {
-            return;
-        }
-        String key = Aftermath.class.getName() + "." + realm.getId();
-        Check check = session.getAttribute(key, Check.class);
-        if (check == null) {
-            check = new Check(realm);
-            session.setAttribute(key, check);
-            session.getTransactionManager().enlistPrepare(check);
-            vetoes.expect(session);
-        }
-        user.ifPresent(check.users::add);
-        if (power) {
-            check.powers.add(event.getResourceType().name().toLowerCase(Locale.ROOT).replace('_', '-'));
+        ResourceType type = event.getResourceType();
+        String path = event.getResourcePath() == null ? "" : event.getResourcePath();
+        // Default groups are told of as groups are.
+        boolean power = POWERS.contains(type) || path.startsWith("default-groups");
+        if (power || type == ResourceType.GROUP || type == ResourceType.USER) {
+            expect(event.getRealmId(), check -> {
+                if (power) {
+                    check.powers.add(type.name().toLowerCase(Locale.ROOT).replace('_', '-'));
+                }
+                if (path.startsWith(USERS)) {
+                    // An import tells of users by events of the realm, and takes any text for an id.
+                    String user = path.substring(USERS.length());
+                    check.users.add(type == ResourceType.USER ? user.split("/", 2)[0] : user);
+                }
+                check.groups |= type == ResourceType.GROUP || type == ResourceType.REALM;
+            });
         }
     }
 
@@ -97,12 +102,27 @@ final class Aftermath implements EventListenerProvider {
         // nothing is held
     }
 
-    /** An import tells of users by events of the realm. */
-    private static Optional<String> userOf(AdminEvent event) {
-        String path = event.getResourcePath();
-        return path != null && path.startsWith(USERS) && path.indexOf('/', USERS.length()) < 0
-                ? Optional.of(path.substring(USERS.length()))
-                : Optional.empty();
+    /** Adds to what is judged in the end. Keycloak swallows what is thrown here: then the request comes to nothing. */
+    private void expect(String realmId, Consumer<Check> what) {
+        try {
+            RealmModel realm = session.realms().getRealm(realmId);
+            if (realm == null || !keeper.guards(realm)) {
+                return;
+            }
+            String key = Aftermath.class.getName() + "." + realm.getId();
+            Check check = session.getAttribute(key, Check.class);
+            if (check == null) {
+                check = new Check(realm);
+                session.setAttribute(key, check);
+                session.getTransactionManager().enlistPrepare(check);
+                session.getTransactionManager().enlistAfterCompletion(new Forgetting(check));
+                vetoes.expect(session);
+            }
+            what.accept(check);
+        } catch (RuntimeException error) {
+            session.getTransactionManager().setRollbackOnly();
+            throw error;
+        }
     }
 
     /** What one request has to be judged by when it has done everything. */
@@ -111,6 +131,7 @@ final class Aftermath implements EventListenerProvider {
         private final RealmModel realm;
         private final Set<String> users = new HashSet<>();
         private final Set<String> powers = new HashSet<>();
+        private boolean groups;
 
         Check(RealmModel realm) {
             this.realm = realm;
@@ -118,18 +139,39 @@ final class Aftermath implements EventListenerProvider {
 
         @Override
         protected void commitImpl() {
-            String[] text = new String[1];
-            Standing standing = before((past, was) -> {
-                text[0] = was.getAttribute(RuleKeeper.ATTRIBUTE);
-                return keeper.standing(was);
-            });
-            if (standing.valid()) {
-                if (!text[0].equals(realm.getAttribute(RuleKeeper.ATTRIBUTE)) && isReplaceable(standing.rules())) {
-                    vetoes.refuse(session, realm, "realm", Refusal.rulesRemoval());
-                }
-                requireSamePowers(standing.rules());
+            if (Writers.include(session, realm, keeper.standing(realm), options)) {
+                return;
             }
-            requireSameRecords(standing);
+            Known was = before((past, there) -> new Known(
+                    there.getName(), there.getAttribute(RuleKeeper.ATTRIBUTE), keeper.standing(there)));
+            if (was.standing().valid()) {
+                requireSameRules(was);
+                requireSamePowers(was.standing().rules());
+            }
+            Set<String> names = new HashSet<>(Set.of(PERSON));
+            if (was.standing().valid()) {
+                names.addAll(was.standing().rules().protect().providerAttributes());
+                // An administrator who edits an account writes these; a provider's mapper shall not.
+                names.removeAll(CONTACT);
+            }
+            users.forEach(user -> requireSameRecord(user, names, was.standing()));
+            if (groups) {
+                requireSameGroups(names);
+            }
+        }
+
+        /** They count in the realm of their name, and are replaced by our writers. */
+        private void requireSameRules(Known was) {
+            if (was.name().equals(was.standing().rules().realm()) && !was.name().equals(realm.getName())) {
+                vetoes.refuse(session, realm, "realm", Refusal.realmRename());
+            }
+            if (!was.rules().equals(realm.getAttribute(RuleKeeper.ATTRIBUTE)) && isReplaceable(was.standing().rules())) {
+                vetoes.refuse(session, realm, "realm", Refusal.rulesRemoval());
+            }
+        }
+
+        private boolean mayHaveProviders() {
+            return powers.contains("realm") || powers.stream().anyMatch(power -> power.startsWith("identity-provider"));
         }
 
         /** Rules with a writer who is gone have to be taken away first: else nobody could give the next. */
@@ -150,33 +192,42 @@ final class Aftermath implements EventListenerProvider {
             }
         }
 
-        private void requireSameRecords(Standing standing) {
-            Set<String> names = new HashSet<>(Set.of(PERSON));
-            if (standing.valid()) {
-                names.addAll(standing.rules().protect().providerAttributes());
-                // An administrator who edits an account writes these; a provider's mapper shall not.
-                names.removeAll(CONTACT);
+        private void requireSameRecord(String id, Set<String> names, Standing standing) {
+            UserModel user = stored(session, realm, id);
+            if (user == null) {
+                return;
             }
-            for (String id : users) {
-                if (isSecondWriter(id, standing)) {
-                    vetoes.refuse(session, realm, USERS + id, Refusal.writerAccount());
-                }
-                Map<String, List<String>> record = record(session, realm, id, names);
-                Map<String, List<String>> known = before((past, was) -> record(past, was, id, names));
-                if (record != null && known == null) {
-                    // Who makes an account gives it a name.
-                    record.remove(UserModel.USERNAME);
-                }
-                if (record != null && !record.equals(known == null ? Map.of() : known)) {
-                    vetoes.refuse(session, realm, USERS + id, Refusal.record());
-                }
+            if (isSecondWriter(user, standing) || !user.isEnabled() && Writers.own(user, realm, standing, options)) {
+                vetoes.refuse(session, realm, USERS + id, Refusal.writerAccount());
+            }
+            Map<String, List<String>> record = record(user, names);
+            Map<String, List<String>> known = before((past, there) -> {
+                UserModel before = stored(past, there, id);
+                return before == null ? null : record(before, names);
+            });
+            if (known == null) {
+                // Who makes an account gives it a name.
+                record.remove(UserModel.USERNAME);
+            }
+            if (!record.equals(known == null ? Map.of() : known)) {
+                vetoes.refuse(session, realm, USERS + id, Refusal.record());
+            }
+        }
+
+        /** A mapper that finds no attribute of a user takes one of the user's groups. */
+        private void requireSameGroups(Set<String> names) {
+            Set<String> found = attributes(session, realm, names);
+            if (!found.isEmpty()) {
+                found.removeAll(before((past, there) -> attributes(past, there, names)));
+            }
+            if (!found.isEmpty()) {
+                vetoes.refuse(session, realm, "groups", Refusal.record());
             }
         }
 
         /** An import may say of any user that it is the service account of a client, who then cannot act any more. */
-        private boolean isSecondWriter(String id, Standing standing) {
-            UserModel user = stored(session, realm, id);
-            ClientModel client = user == null || user.getServiceAccountClientLink() == null
+        private boolean isSecondWriter(UserModel user, Standing standing) {
+            ClientModel client = user.getServiceAccountClientLink() == null
                     ? null
                     : realm.getClientById(user.getServiceAccountClientLink());
             return client != null
@@ -203,13 +254,33 @@ final class Aftermath implements EventListenerProvider {
         return session.getProvider(UserProvider.class, "jpa").getUserById(realm, id);
     }
 
-    /** Null when there is no such user. */
-    private static Map<String, List<String>> record(
-            KeycloakSession session, RealmModel realm, String id, Set<String> names) {
-        UserModel user = stored(session, realm, id);
-        if (user == null) {
-            return null;
+    /** Keycloak leaves a provider whose import was rolled back in its cache, and lets people log in by it. */
+    private final class Forgetting extends AbstractKeycloakTransaction {
+
+        private final Check check;
+
+        Forgetting(Check check) {
+            this.check = check;
         }
+
+        @Override
+        protected void commitImpl() {
+            // nothing was refused
+        }
+
+        @Override
+        protected void rollbackImpl() {
+            CacheRealmProvider cache = check.mayHaveProviders() ? session.getProvider(CacheRealmProvider.class) : null;
+            if (cache != null) {
+                cache.clear();
+            }
+        }
+    }
+
+    private record Known(String name, String rules, Standing standing) {
+    }
+
+    private static Map<String, List<String>> record(UserModel user, Set<String> names) {
         Map<String, List<String>> record = new HashMap<>();
         for (String name : names) {
             List<String> values = user.getAttributeStream(name).toList();
@@ -218,5 +289,16 @@ final class Aftermath implements EventListenerProvider {
             }
         }
         return record;
+    }
+
+    /** Which groups have such attributes, with the values. */
+    private static Set<String> attributes(KeycloakSession session, RealmModel realm, Set<String> names) {
+        return session.getProvider(JpaConnectionProvider.class).getEntityManager()
+                .createQuery("select concat(a.group.id, ' ', a.name, ' ', a.value) from GroupAttributeEntity a"
+                        + " where a.group.realm = :realm and a.name in :names", String.class)
+                .setParameter("realm", realm.getId())
+                .setParameter("names", names)
+                .getResultStream()
+                .collect(Collectors.toSet());
     }
 }

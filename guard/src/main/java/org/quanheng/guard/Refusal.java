@@ -106,6 +106,11 @@ record Refusal(Status status, String rule, String article, String reason, String
                 "本域的权限规则只能由同步服务更换，不得通过域设置删除或修改。", "");
     }
 
+    static Refusal realmRename() {
+        return new Refusal(Status.FORBIDDEN, "realm-rename", "",
+                "权限规则只对本域现在的名称有效，域不得改名。", "");
+    }
+
     /** @param kind of what {@link Restoration} would take away */
     static Refusal power(String kind) {
         return new Refusal(Status.FORBIDDEN, "power-" + kind.replace('_', '-'), "", switch (kind) {
