@@ -37,11 +37,11 @@ def look(world: World, staff: tuple[StaffNo, StaffNo]) -> Watcher:
     return watching
 
 
-def exchange(world: World) -> None:
+def exchange(world: World, other: RoleName = REVIEWER) -> None:
     """Exchange the names of two duties; the same again puts them back."""
     aside = world.console.tamper_rename_role(HANDLER, "aside")
-    world.console.tamper_rename_role(REVIEWER, HANDLER)
-    world.console.tamper_rename_role(aside, REVIEWER)
+    world.console.tamper_rename_role(other, HANDLER)
+    world.console.tamper_rename_role(aside, other)
 
 
 def carried(world: World) -> dict[KeycloakId, set[KeycloakId]]:
@@ -91,6 +91,21 @@ def test_a_sync(world: World, staff: tuple[StaffNo, StaffNo], guarded: bool) -> 
     assert world.check().clean
 
 
+def test_beside_a_guard_that_never_took_our_rules(world: World) -> None:
+    """It has another key: the names are known all the same, and nothing is mended by them."""
+    install_guard(world.fake, world.settings.keys_directory).public_keys = ()
+    world.hire(BUREAU, "经办人员")
+    world.issue_and_sync()
+    look = watcher(world)
+    look.tick()
+    groups, roles = carried(world), contained(world)
+    exchange(world)
+    for _ in range(3):
+        world.pass_time(minutes=2)
+        look.tick()
+    assert (carried(world), contained(world)) == (groups, roles)
+
+
 @pytest.mark.parametrize("guarded", [False, True])
 def test_a_look(world: World, staff: tuple[StaffNo, StaffNo], look: Watcher, guarded: bool) -> None:
     """The watcher tells one thing of it, whether or not anything guards, and changes neither groups nor
@@ -117,6 +132,46 @@ def test_a_look(world: World, staff: tuple[StaffNo, StaffNo], look: Watcher, gua
     with world.context.database.reading() as connection:
         causes = [row for row in connection.execute(notice.select()) if row.kind == "cause"]
     assert len(causes) == 1
+
+
+def test_with_the_default_role(world: World, staff: tuple[StaffNo, StaffNo], look: Watcher) -> None:
+    """Everybody holds the default role: nobody is said to have been given the duty whose name it has now, nor
+    the default role to give power; who is given one meanwhile is in the ledger, with whom."""
+    default = world.fake.default_role
+    entries = len(world.ledger())
+    exchange(world, default)
+    for _ in range(2):
+        world.pass_time(minutes=2)
+        look.tick()
+    (entry,) = world.ledger()[entries:]
+    assert entry.kind == "guard_rules_withheld"
+    with world.context.database.reading() as connection:
+        (told,) = connection.execute(notice.select()).all()
+    assert "改回" in told.facts["remedy"]
+    exchange(world, default)
+    look.tick()
+    exchange(world, default)
+    world.console.add_roles(world.user(staff[0]).id, frozenset({REVIEWER}))
+    look.tick()
+    (given,) = world.ledger("console_change_refused")
+    body = json.loads(given.body)
+    assert (body["user"], body["actor"]) == (world.user(staff[0]).id, "console")
+    exchange(world, default)
+    look.tick()
+    assert len(world.ledger("console_change_refused")) == 1
+    world.sync()
+    assert world.check().clean
+
+
+def test_told_each_time(world: World, look: Watcher) -> None:
+    """Names that were put back and exchanged again are told again, in the same words."""
+    for times in (1, 2):
+        exchange(world)
+        for _ in range(2):
+            look.tick()
+        assert len(world.ledger("guard_rules_withheld")) == times
+        exchange(world)
+        look.tick()
 
 
 def test_names_of_permissions(world: World, look: Watcher) -> None:

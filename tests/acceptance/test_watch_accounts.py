@@ -17,6 +17,7 @@ from quanheng.notify.port import Notice
 from quanheng.notify.words import words_of
 from quanheng.operations.watching.accounts import find_gone
 from quanheng.operations.watching.announcing import deliver_notices
+from quanheng.store.meta import read_text
 
 
 class Heard:
@@ -303,6 +304,40 @@ def test_password_that_a_thief_sets_in_our_name(people: People) -> None:
     watcher(world).tick()
     (entry,) = people.bodies("password_set")
     assert entry["actors"] == [world.fake.actor]
+
+
+def test_a_password_that_went_is_forgotten(people: People) -> None:
+    """Nothing is kept of whoever has none, or none any more: it would be kept for ever."""
+    world, (staff_no, other, _) = people.world, people.staff
+    actor = as_administrator(world, other)
+    by_saving(people, actor, staff_no)
+    save(world, actor, other)
+    watcher(world).tick()
+    assert set(kept(world)) == {world.user(staff_no).id}
+    del world.fake._state.passwords[world.user(staff_no).id]
+    save(world, actor, staff_no)
+    watcher(world).tick()
+    assert kept(world) == {}
+
+
+def kept(world: World) -> dict[str, Any]:
+    """Marks of the passwords that were told, by account."""
+    with world.context.database.reading() as connection:
+        found: dict[str, Any] = json.loads(read_text(connection, "told_passwords") or "")
+    return found
+
+
+def test_whoever_is_deleted_is_not_asked_about(people: People) -> None:
+    """Nor whose card was unlinked: neither brings a password."""
+    world = people.world
+    actor = as_administrator(world, people.staff[2])
+    actor.tamper_delete_user(world.user(people.staff[0]).id)
+    user = world.user(people.staff[1])
+    (card,) = user.identities
+    actor.unlink_identity(user.id, card.provider)
+    world.fake.calls.clear()
+    watcher(world).tick()
+    assert world.fake.calls["read_passwords"] == 0
 
 
 def test_accounts_that_we_made_are_not_asked_about(world: World) -> None:

@@ -91,6 +91,18 @@ def test_told_after_some_minutes_and_once(world: World, context: Context) -> Non
     world.verify_ledger()
 
 
+def test_a_clock_set_back(world: World, context: Context) -> None:
+    """Minutes are counted from then on, not from a moment that is still to come."""
+    sight = Sight()
+    sight.succeeded(context)
+    world.pass_time(hours=-1)
+    sight.failed(context, GONE)
+    world.pass_time(minutes=4)
+    sight.failed(context, GONE)
+    (entry,) = bodies(world, "watch_blind")
+    assert entry["since"] == (world.clock() - timedelta(minutes=4)).isoformat(timespec="seconds")
+
+
 def test_a_restart_tells_nothing_twice(world: World, context: Context) -> None:
     """What was told is kept: another process goes on, and tells of the end."""
     for sight in (Sight(), Sight()):
@@ -166,6 +178,24 @@ def test_the_thread_tells(world: World, context: Context) -> None:
     finally:
         thread.stop()
     assert "does not answer" in bodies(world, "watch_blind")[0]["problem"]
+
+
+def test_the_thread_outlives_a_store_that_is_away(world: World) -> None:
+    """Nobody can be told then; the thread goes on, and sees as soon as there is a store."""
+    away = iter(range(3))
+
+    def open_context() -> Context:
+        if next(away, None) is not None:
+            raise UnreachableError("the store does not answer")
+        return world.open()
+
+    looked = threading.Event()
+    thread = watch_thread(WatchSettings(seconds=0.01), open_context, looked.set, threading.Lock())
+    thread.start()
+    try:
+        assert looked.wait(30)
+    finally:
+        thread.stop()
 
 
 # The guard does not restore

@@ -7,6 +7,7 @@ from datetime import timedelta
 from fixtures.fake_guard import install_guard
 from fixtures.watching import watcher
 from fixtures.world import BUREAU, VILLAGE, World
+from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.ids import RoleName
 from quanheng.operations.watching.watcher import Watcher, read_exposure
 from quanheng.store.watching import read_exposures
@@ -50,6 +51,25 @@ def test_a_role_on_a_group(world: World) -> None:
     assert (report.ended, report.open, report.longest_seconds) == (2, 0, 8)
 
 
+def test_what_keycloak_refuses_is_not_counted(world: World) -> None:
+    """Nothing was taken out: it is counted when it is."""
+    look = looking(world)
+    world.console.add_group_roles(world.group(OPERATOR).id, frozenset({REVIEWER}))
+    world.pass_time(seconds=7)
+
+    def refuse(name: str) -> None:
+        if name == "remove_group_roles":
+            raise RealmRefusedError("not this one", status=403)
+
+    world.fake.before_call = refuse
+    assert look.tick().refused == 1
+    assert counted(world) == []
+    world.fake.before_call = None
+    world.pass_time(minutes=1)
+    look.tick()
+    assert counted(world) == [(CauseKind.GROUP, timedelta(seconds=68))]
+
+
 def test_a_role_in_another_that_the_guard_takes_out(world: World) -> None:
     """In a duty's role, and in the default role."""
     install_guard(world.fake, world.settings.keys_directory)
@@ -87,3 +107,15 @@ def test_ours_are_not_counted(world: World) -> None:
     world.console.tamper_role("harmless")
     look.tick()
     assert counted(world) == []
+
+
+def test_what_dates_a_cause_is_asked_for_alone(world: World) -> None:
+    """However much else happened on that day, of which the look reads what is new and no more."""
+    look = looking(world)
+    world.console.add_group_roles(world.group(OPERATOR).id, frozenset({REVIEWER}))
+    world.fake.calls.clear()
+    assert look.tick().changes == 1
+    assert len(counted(world)) == 1
+    assert (world.fake.calls["read_role_events"], world.fake.calls["read_admin_events"]) == (1, 1)
+    look.tick()
+    assert world.fake.calls["read_role_events"] == 1

@@ -263,25 +263,78 @@ def test_a_closed_configurator_is_told_and_tried_again(world: World, look: Watch
     assert look.tick().quiet
 
 
-def test_what_is_refused_keeps_nothing_else(world: World, look: Watcher) -> None:
-    """One mapper stays: it alone is told, and what was set right is in the ledger at once."""
+STEPS: Final = {
+    "remove_role_parts": "composite",
+    "remove_default_group": "default_group",
+    "remove_mapper": "protocol_mapper",
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_is_refused_keeps_nothing_else(world: World, look: Watcher, step: str) -> None:
+    """One thing stays, the first or the last: it alone is told, and what was set right is in the ledger at
+    once."""
+
+    def refuse(name: str) -> None:
+        if name == step:
+            raise RealmRefusedError("not this one", status=403)
+
+    before = state(world)
+    world.fake.before_call = refuse
+    put_into(world, OPERATOR, REVIEWER)
+    CAUSES["client's mapper"][0](world)
+    CAUSES["default group"][0](world)
+    look.tick()
+    others = [kind for kind in STEPS.values() if kind != STEPS[step]]
+    assert [kind for kind, _, _ in told(world)] == others
+    (entry,) = bodies(world, "cause_not_restored")
+    assert entry["problem"] == "not this one"
+    world.fake.before_call = None
+    world.pass_time(minutes=1)
+    look.tick()
+    assert [kind for kind, _, _ in told(world)] == [*others, STEPS[step]]
+    assert state(world) == before
+
+
+def test_what_others_took_away_is_not_ours(world: World, look: Watcher) -> None:
+    """All of it was refused us, and then somebody else did it: we did not."""
 
     def refuse(name: str) -> None:
         if name == "remove_mapper":
             raise RealmRefusedError("not this one", status=403)
 
     world.fake.before_call = refuse
+    CAUSES["client's mapper"][0](world)
+    look.tick()
+    world.fake.before_call = None
+    (mapper,) = world.console.read_mappers()
+    world.console.remove_mapper(mapper)
+    for _ in range(2):
+        world.pass_time(minutes=1)
+        look.tick()
+    assert world.console.read_mappers() == []
+    assert told(world) == []
+
+
+def test_a_shape_that_nobody_foresaw(world: World, look: Watcher) -> None:
+    """What Keycloak answers cannot be read: that is told, by its kind alone, and it is tried again."""
+
+    def odd(name: str) -> None:
+        if name == "remove_mapper":
+            raise KeyError("Sunny-Day-2026")
+
+    world.fake.before_call = odd
     put_into(world, OPERATOR, REVIEWER)
     CAUSES["client's mapper"][0](world)
-    CAUSES["default group"][0](world)
     look.tick()
-    assert [kind for kind, _, _ in told(world)] == ["composite", "default_group"]
+    assert [kind for kind, _, _ in told(world)] == ["composite"]
     (entry,) = bodies(world, "cause_not_restored")
-    assert entry["problem"] == "not this one"
+    assert "KeyError" in entry["problem"]
+    assert "Sunny-Day" not in entry["problem"]
     world.fake.before_call = None
     world.pass_time(minutes=1)
     look.tick()
-    assert [kind for kind, _, _ in told(world)] == ["composite", "default_group", "protocol_mapper"]
+    assert [kind for kind, _, _ in told(world)] == ["composite", "protocol_mapper"]
 
 
 def test_a_server_that_went_away(world: World, look: Watcher) -> None:
@@ -360,3 +413,24 @@ def test_who_is_made_while_a_default_group_is_there(world: World, look: Watcher)
     look.tick()
     assert world.fake._state.users[stranger].groups == frozenset()
     assert world.fake._state.users[foreigner(world, "later")].groups == frozenset()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_the_server_fails_at_keeps_nothing_else(world: World, look: Watcher, step: str) -> None:
+    """It answers 500 to one step, each time, and to nothing else: the other steps are done, and so is what
+    somebody was given."""
+
+    def fail(name: str) -> None:
+        if name == step:
+            raise UnreachableError("answered 500")
+
+    world.fake.before_call = fail
+    put_into(world, OPERATOR, REVIEWER)
+    CAUSES["client's mapper"][0](world)
+    CAUSES["default group"][0](world)
+    stranger = foreigner(world)
+    world.console.add_roles(stranger, frozenset({REVIEWER}))
+    look.tick()
+    assert [kind for kind, _, _ in told(world)] == [kind for kind in STEPS.values() if kind != STEPS[step]]
+    assert [entry["problem"] for entry in bodies(world, "cause_not_restored")] == ["answered 500"]
+    assert REVIEWER not in world.console.read_user(stranger).roles

@@ -15,12 +15,16 @@ from fixtures.fake_guard import install_guard
 from fixtures.watching import foreigner, watcher
 from fixtures.world import BUREAU, VILLAGE, World
 from quanheng.config import NotifySettings, Settings
+from quanheng.errors import UnreachableError
 from quanheng.keycloak.fake import FakeRealm
 from quanheng.keycloak.fake_base import FakeGuardState, refusal
 from quanheng.model.ids import RoleName
 from quanheng.model.realm import AdminEvent
 from quanheng.operations.carrying_out import hold_lease
+from quanheng.operations.context import Context
+from quanheng.operations.realm import Drift
 from quanheng.operations.synchronise import synchronise
+from quanheng.operations.watching import protection
 from quanheng.operations.watching.watcher import Watcher
 from quanheng.store.tables import notice
 
@@ -104,6 +108,48 @@ def test_a_look_that_died(world: World, look: Watcher) -> None:
     world.fake.before_call = None
     watcher(world).tick()
     assert causes(world) == ["post-operator 含有 post-reviewer"]
+
+
+@pytest.mark.parametrize("fails", ["settings", "guard"])
+def test_a_server_that_fails_at_something_else(
+    world: World, look: Watcher, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """It answers 500 when settings are compared, or to the guard: people are repaired all the same, the look
+    counts as failed, and what was not looked after is as soon as it answers, also by another process."""
+
+    def fail(_context: Context) -> Drift:
+        raise UnreachableError("answered 500")
+
+    def fail_guard(name: str) -> None:
+        if name == "guard_read_status":
+            fail(world.context)
+
+    def seen(context: Context) -> Drift:
+        compared.append(context.realm_name)
+        return Drift()
+
+    compared: list[str] = []
+    monkeypatch.setattr(protection, "read_drift", fail if fails == "settings" else seen)
+    world.fake.before_call = None if fails == "settings" else fail_guard
+    user = foreigner(world)
+    tamper(world)
+    world.console._tell("CREATE", "CLIENT", "clients/own")
+    world.console.add_roles(user, frozenset({REVIEWER}))
+    for _ in range(2):
+        with pytest.raises(UnreachableError, match="answered 500"):
+            look.tick()
+        assert REVIEWER not in world.console.read_user(user).roles
+        assert compared == []
+        world.pass_time(seconds=2)
+    assert told(world)["repair"] == 1
+    monkeypatch.setattr(protection, "read_drift", seen)
+    world.fake.before_call = None
+    watcher(world).tick()
+    assert len(compared) == 1
+    assert causes(world) == ["post-operator 含有 post-reviewer"]
+    look.tick()
+    assert look.tick().quiet
+    assert len(compared) == 1
 
 
 def test_the_realm_was_saved_by_somebody(world: World, look: Watcher) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from quanheng.keycloak.events import Affected, affected
 from quanheng.keycloak.port import Realm, RealmRefusedError
+from quanheng.keycloak.representation import ROLE_EVENTS
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
 from quanheng.model.realm import FederatedIdentity, MapperHolder, NewUser, RealmUser
 
@@ -722,6 +723,24 @@ class TestEvents:
         assert len(set(ids)) == len(ids)
         assert {event.actor_user for event in events if event.resource_type == "USER"} <= realm.own_actors
         assert list(realm.read_admin_events(events[-1].at + timedelta(milliseconds=1))) == []
+
+    def test_of_roles_alone(self, realm: Realm) -> None:
+        """What was put into a group is told; what was taken out of it, who was made and who joined is not."""
+        start = realm.read_server_time() - timedelta(seconds=2)
+        first, second = two_counties(realm)
+        user = realm.create_user(new_user(1))
+        realm.join_group(user, first)
+        realm.remove_group_roles(second, HANDLER)
+        realm.add_group_roles(second, HANDLER)
+
+        told = list(realm.read_role_events(start))
+
+        path = f"groups/{second}/role-mappings/"
+        assert [event.operation for event in told if event.resource_path.startswith(path)] == ["CREATE"] * 2
+        assert {event.resource_type for event in told} <= ROLE_EVENTS
+        known = {event.id: event for event in realm.read_admin_events(start)}
+        assert [known[event.id] for event in told] == told
+        assert len(told) < len(known)
 
     def test_group_events_name_the_parent(self, realm: Realm) -> None:
         """A new subgroup is told of as its parent's children, a new group by its id."""

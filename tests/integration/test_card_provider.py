@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,16 +15,21 @@ from deploy.local.keycloak import RunningKeycloak
 from fixtures.real_world import RealWorld, choices_of, open_real_world
 from fixtures.servers_keycloak import KeycloakRealm
 from fixtures.world import WorldTemplate
+from quanheng.keycloak.clients import open_configurator
+from quanheng.keycloak.configuration import NotMendedError
 from quanheng.keycloak.credentials import AdminPassword
+from quanheng.keycloak.rest import CONFIGURATOR_CLIENT
 from quanheng.model.sensitive import Sensitive
-from quanheng.operations.realm import RealmApplied, RealmOptions, apply_realm, read_drift
+from quanheng.operations.realm import RealmApplied, RealmOptions, apply_realm, read_drift, read_options
 from quanheng.policy.pack import load_packs
-from quanheng.store.meta import write_text
+from quanheng.store.meta import read_text, write_text
 
 PROVIDER: Final = "/identity-provider/instances/social-card"
 WHERE: Final = "identity-providers.social-card.config"
 BRIDGE: Final = RealmOptions(social_card_issuer="https://bridge.invalid/")
 ADDRESSES: Final = ("issuer", "authorizationUrl", "tokenUrl", "jwksUrl", "userInfoUrl", "clientId")
+PINS: Final = "identity_provider_pins"
+"""Entry of ``meta``."""
 THIEF: Final = "https://thief.invalid/x"
 
 
@@ -57,6 +64,12 @@ def put(real: RealWorld, **settings: str) -> None:
     """Change settings of the provider in the console."""
     found = real.admin.get(PROVIDER)
     real.admin.send("PUT", PROVIDER, {**found, "config": {**found["config"], **settings}})
+
+
+def read_pins(real: RealWorld) -> str | None:
+    """What is known of how the addresses were left."""
+    with real.world.context.database.reading() as connection:
+        return read_text(connection, PINS)
 
 
 def drift(real: RealWorld) -> set[str]:
@@ -107,6 +120,35 @@ def test_changes_of_the_operator(real: RealWorld, apply: Callable[..., RealmAppl
     assert config(real)["userInfoUrl"] == "https://bridge.invalid/me"
 
 
+def test_what_cannot_be_mended(real: RealWorld, keycloak_server: RunningKeycloak) -> None:
+    """The rest is finished all the same: the configurator is closed, what was chosen is remembered, how the
+    addresses were left stays known, and the ledger has who did it; then it is told."""
+    context, admin = real.world.context, real.admin
+    credential = AdminPassword(keycloak_server.admin_user, Sensitive(keycloak_server.admin_password))
+    apply_realm(context, credential, BRIDGE)
+    open_configurator(admin.connection)
+    pins = read_pins(real)
+    (account,) = admin.get("/clients", clientId="account")
+    admin.send("PUT", f"/clients/{account['id']}", {"clientId": "renamed", "name": "unknown"})
+    put(real, tokenUrl=THIEF)
+    admin.send("PUT", "", {**admin.get(""), "registrationAllowed": True})
+    told = len(real.world.ledger("realm_configured"))
+    options = replace(BRIDGE, password_form=True)
+
+    with pytest.raises(NotMendedError, match="no client 'account'"):
+        apply_realm(context, credential, options)
+
+    assert admin.get("")["registrationAllowed"] is False
+    assert [item["enabled"] for item in admin.get("/clients", clientId=CONFIGURATOR_CLIENT)] == [False]
+    assert read_options(context) == options
+    assert read_pins(real) == pins
+    (entry,) = real.world.ledger("realm_configured")[told:]
+    body = json.loads(entry.body)
+    assert "realm.registrationAllowed" in body["mended"]
+    assert [text for text in body["not_mended"] if "no client 'account'" in text]
+    assert body["configurator_open"] is False
+
+
 def test_another_type(real: RealWorld, apply: Callable[..., RealmApplied]) -> None:
     """Somebody else's provider under our alias: it is made anew as it was left, and switched off."""
     apply()
@@ -153,7 +195,7 @@ def test_nothing_is_known_of_it(real: RealWorld, apply: Callable[..., RealmAppli
     apply()
     put(real, tokenUrl=THIEF)
     with real.world.context.database.transaction() as connection:
-        write_text(connection, "identity_provider_pins", "{}")
+        write_text(connection, PINS, "{}")
     done = apply()
     assert [(gap.where, gap.found) for gap in done.accepted] == [(f"{WHERE}.tokenUrl", THIEF)]
     assert drift(real) == set()

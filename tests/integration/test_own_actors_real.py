@@ -47,3 +47,17 @@ def test_our_own_token(make_keycloak_realm: Callable[..., KeycloakRealm]) -> Non
     assert realm.own_actors == before  # nobody has asked anything yet
     realm.read_roles()
     assert realm.own_actors == made.rest().own_actors != before
+
+
+def test_somebody_with_the_name_of_our_account(make_keycloak_realm: Callable[..., KeycloakRealm]) -> None:
+    """Whoever took the name of an account that was deleted is not ours."""
+    made = make_keycloak_realm()
+    admin, realm = made.admin(), made.rest()
+    name = f"service-account-{CONFIGURATOR_CLIENT}"
+    users = admin.realm_path("/users")
+    client = admin.get(admin.realm_path("/clients"), clientId=CONFIGURATOR_CLIENT)[0]["id"]
+    account = admin.get(admin.realm_path(f"/clients/{client}/service-account-user"))["id"]
+    assert account in realm.own_actors
+    admin.request("DELETE", f"{users}/{account}")
+    admin.request("POST", users, json={"username": name, "enabled": True})
+    assert len(made.rest().own_actors) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from quanheng.keycloak.configuration_files import read_administration
@@ -41,7 +43,11 @@ GROUPS = {
 
 
 def found(
-    *roles: RoleName, groups: frozenset[KeycloakId] = frozenset(), name: str = "x", service: bool = False
+    *roles: RoleName,
+    groups: frozenset[KeycloakId] = frozenset(),
+    name: str = "x",
+    service: bool = False,
+    own: Collection[str] = (),
 ) -> list[Administrator]:
     """What a user with these is found to be."""
     user = RealmUser(
@@ -58,7 +64,7 @@ def found(
         read_administration("quanheng-sync", "quanheng-configurator"),
         ours={POST, DEFAULT},
     )
-    return list(administrators.find([user], {KeycloakId("ours")}))
+    return list(administrators.find([user], {KeycloakId("ours")}, own))
 
 
 @pytest.mark.parametrize(
@@ -96,9 +102,11 @@ def test_kinds_and_own_accounts() -> None:
     assert [item.kind for item in found(USERS, name="ours")] == [HolderKind.PERSON]
     (service,) = found(USERS, name="service-account-evil", service=True)
     assert describe(service) == "服务账号 service-account-evil 持有 realm-management/manage-users"
-    assert found(USERS, name="service-account-quanheng-sync", service=True) == []
-    (more,) = found(USERS, ADMIN, name="service-account-quanheng-sync", service=True)
+    ours = "service-account-quanheng-sync"
+    assert found(USERS, name=ours, service=True, own={ours}) == []
+    (more,) = found(USERS, ADMIN, name=ours, service=True, own={ours})
     assert set(more.ways) == {ADMIN}
+    assert len(found(USERS, name=ours, service=True)) == 1  # somebody else of that name
 
 
 def test_in_words() -> None:

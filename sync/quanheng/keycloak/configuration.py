@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -62,6 +62,15 @@ class NotMendedError(QuanhengError):
 
     exit_code = 5
 
+    def __init__(self, refused: Sequence[str], mended: Sequence[Difference]) -> None:
+        super().__init__(
+            f"not everything could be set right: {'; '.join(refused)}",
+            remedy="mend what is named in the console, then apply the configuration again",
+        )
+        self.refused = tuple(refused)
+        self.mended = tuple(mended)
+        """What was set right, and foreign things that were left alone."""
+
 
 def apply_configuration(connection: Connection, desired: DesiredConfiguration) -> list[Difference]:
     """Set right everything of ours that is not as wanted; the realm is made when there is none.
@@ -87,10 +96,7 @@ def apply_configuration(connection: Connection, desired: DesiredConfiguration) -
                         mending.mend()
                     found += mending.differences
     if refused:
-        raise NotMendedError(
-            f"not everything could be set right: {'; '.join(refused)}",
-            remedy="mend what is named in the console, then apply the configuration again",
-        )
+        raise NotMendedError(refused, found)
     return found
 
 

@@ -89,7 +89,8 @@ def identity_providers(documents: Documents, desired: DesiredConfiguration) -> I
 
 
 def _make_anew(documents: Documents, path: str, body: Mapping[str, Any]) -> None:
-    # Links that were made to the other go with it; the sync makes ours again.
+    # Links that were made to the other go with it. A sync makes ours again; of very many it waits for a
+    # second person, who cannot log in by a link that is gone (docs/howto/approve.md).
     documents.delete(path)
     documents.post(_PROVIDERS, body)
 

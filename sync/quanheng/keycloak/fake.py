@@ -16,6 +16,7 @@ from quanheng.keycloak.fake_base import refusal
 from quanheng.keycloak.fake_tampering import Tampering
 from quanheng.keycloak.guard_fake import FakeGuard
 from quanheng.keycloak.new_user import check_fields, check_new_users
+from quanheng.keycloak.representation import ROLE_EVENTS
 from quanheng.model.ids import KeycloakId, RoleName, Username
 from quanheng.model.realm import (
     AdminEvent,
@@ -153,10 +154,22 @@ class FakeRealm(Tampering):
     def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
         """Admin events, oldest first."""
         with self._call("read_admin_events"):
-            # Keycloak keeps milliseconds.
-            start = since.replace(microsecond=since.microsecond // 1000 * 1000)
-            events = [event for event in self._state.events if event.at >= start]
-        return iter(sorted(events, key=lambda event: event.at))
+            return iter(self._events(since))
+
+    def _events(self, since: datetime) -> list[AdminEvent]:
+        # Keycloak keeps milliseconds.
+        start = since.replace(microsecond=since.microsecond // 1000 * 1000)
+        return sorted(
+            (event for event in self._state.events if event.at >= start), key=lambda event: event.at
+        )
+
+    def read_role_events(self, since: datetime) -> Iterator[AdminEvent]:
+        """Admin events by which roles were put into something, oldest first."""
+        with self._call("read_role_events"):
+            events = list(self._events(since))
+        return (
+            event for event in events if event.operation == "CREATE" and event.resource_type in ROLE_EVENTS
+        )
 
     def read_server_time(self) -> datetime:
         """The clock."""

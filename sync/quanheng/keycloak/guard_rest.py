@@ -49,8 +49,8 @@ class RestGuard:
                 str(error.args[0]),
                 status=409,
                 remedy="see that the server's option public-key-file names the public half of our key, "
-                "quanheng-rules.pub.pem (when it speaks of writers: our service accounts were made anew, so "
-                "restart 'quanheng run'); then run again",
+                "quanheng-rules.pub.pem (when it speaks of writers: our service accounts were made anew "
+                "meanwhile); then run again",
             ) from None
 
     def restore(self) -> tuple[Restored, ...]:

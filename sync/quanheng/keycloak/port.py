@@ -82,6 +82,9 @@ class RealmReader(Protocol):
     def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
         """Admin events at or after ``since``, oldest first (``/admin-events``, ``direction=asc``)."""
 
+    def read_role_events(self, since: datetime) -> Iterator[AdminEvent]:
+        """Those of them alone by which roles were put into something: of a load they are few."""
+
     def read_server_time(self) -> datetime:
         """The server's clock, aware, to the second (a fresh token's ``iat``: Keycloak sends no ``Date``)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from quanheng.keycloak import representation as made
 from quanheng.keycloak.connection import Connection
@@ -12,6 +12,9 @@ from quanheng.keycloak.paging import Pages
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
 from quanheng.model.realm import AdminEvent, RealmGroup, RealmRole, RealmUser
+
+_NO_ACCOUNT: Final = frozenset({400, 404, 409})
+"""Answers for a client without an account; 409 when it cannot be told which of several it is."""
 
 
 class RealmReading:
@@ -177,8 +180,23 @@ class RealmReading:
         found = self._pages.get("/users", username=username, exact="true", briefRepresentation="true")
         return next((KeycloakId(body["id"]) for body in found if body["username"] == username.lower()), None)
 
-    def admin_events(self, since: datetime, page_size: int) -> Iterator[AdminEvent]:
-        """Events at or after ``since``, each once.
+    def service_account(self, client_id: str) -> KeycloakId | None:
+        """Id of the account as which a client acts: two requests. None when there is none.
+
+        Not whoever has its name: that may be anybody, once the account was deleted.
+        """
+        for body in self._pages.get("/clients", clientId=client_id):
+            try:
+                account = self._pages.get(f"/clients/{body['id']}/service-account-user")
+            except RealmRefusedError as error:
+                if error.status not in _NO_ACCOUNT:
+                    raise
+            else:
+                return KeycloakId(account["id"])
+        return None
+
+    def admin_events(self, since: datetime, page_size: int, **only: Any) -> Iterator[AdminEvent]:
+        """Events at or after ``since``, each once; ``only``: of these kinds, as Keycloak names them.
 
         Keycloak orders by time alone, and events of one millisecond in any order, so a page by number could
         skip one: the next page starts at the time of the last event.
@@ -187,7 +205,7 @@ class RealmReading:
         size = page_size
         seen: set[str] = set()
         while True:
-            page = self._pages.get("/admin-events", dateFrom=start, direction="asc", max=size)
+            page = self._pages.get("/admin-events", dateFrom=start, direction="asc", max=size, **only)
             for body in page:
                 if body["id"] not in seen:
                     seen.add(body["id"])

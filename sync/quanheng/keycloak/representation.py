@@ -127,6 +127,10 @@ def new_user_body(user: NewUser, groups: Iterable[str]) -> dict[str, Any]:
     }
 
 
+ROLE_EVENTS: Final = frozenset({"REALM_ROLE", "CLIENT_ROLE", "REALM_ROLE_MAPPING", "CLIENT_ROLE_MAPPING"})
+"""Types of the events by which roles are put into roles, groups and users."""
+
+
 def event_of(body: Json) -> AdminEvent:
     """An admin event; what Keycloak left out is empty.
 

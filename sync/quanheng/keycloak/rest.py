@@ -35,6 +35,8 @@ _T = TypeVar("_T")
 SYNC_CLIENT: Final = "quanheng-sync"
 CONFIGURATOR_CLIENT: Final = "quanheng-configurator"
 _CLOSED_SECONDS: Final = 60.0
+_EVENTS: Final = 5000
+"""In a page of admin events."""
 _MISSING: Final = 404
 _CONFLICT: Final = 409
 
@@ -137,12 +139,18 @@ class RestRealm:
         documents = Documents(self.connection)
         return [*find_protocol_mappers(documents), *find_provider_mappers(documents)]
 
-    def read_admin_events(self, since: datetime, *, page_size: int = 5000) -> Iterator[AdminEvent]:
+    def read_admin_events(self, since: datetime, *, page_size: int = _EVENTS) -> Iterator[AdminEvent]:
         """Admin events, oldest first, each once; who we are is known anew after them."""
         for event in self._reading.admin_events(since, page_size):
             self._own.take_note(event)
             yield event
         self._own.renew()
+
+    def read_role_events(self, since: datetime) -> Iterator[AdminEvent]:
+        """Admin events by which roles were put into something, oldest first."""
+        return self._reading.admin_events(
+            since, _EVENTS, operationTypes="CREATE", resourceTypes=sorted(made.ROLE_EVENTS)
+        )
 
     def read_server_time(self) -> datetime:
         """The server's clock, at most a second early."""
@@ -327,8 +335,7 @@ class RestRealm:
         configurator.request(method, configurator.realm_path(f"/roles-by-id/{role}/composites"), json=body)
 
     def _ask_own_actors(self) -> frozenset[str]:
-        names = (made.SERVICE_ACCOUNT_PREFIX + client for client in self._own_clients)
-        found = [self._reading.find_id(Username(name)) for name in names]
+        found = (self._reading.service_account(client) for client in self._own_clients)
         return frozenset(user for user in found if user is not None)
 
     def _link(self, user: KeycloakId, identity: FederatedIdentity) -> None:

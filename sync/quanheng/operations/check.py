@@ -65,7 +65,9 @@ def check_observed(context: Context, observed: ObservedRealm) -> CheckReport:
     adopted = adopt_accounts(registry, observed, today=today)
     desired, difference = compare(context, adopted.registry, observed, recoded)
     people = {account.keycloak_id for account in adopted.registry.accounts.values()}
-    administrators = administrators_of(context, observed).find(observed.users.values(), people)
+    administrators = administrators_of(context, observed).find(
+        observed.users.values(), people, context.realm.own_actors
+    )
     return CheckReport(
         differences=difference.changes,
         findings=(

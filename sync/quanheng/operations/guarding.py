@@ -105,9 +105,10 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
         if duties != known:  # published by a version that did not write it down
             _remember(context, last, duties)
         return None
-    # Remembered first: should the answer be lost, the number is not used for anything else. That the guard
-    # had our rules before stays known: should it be gone the next time, somebody has taken it out.
-    _remember(context, replace(last, sequence=issue.sequence, key=""), known)
+    # Remembered first: should the answer be lost, the number is not used for anything else; should the guard
+    # never take them, roles are known all the same. That it had our rules before stays known: should it be
+    # gone the next time, somebody has taken it out.
+    _remember(context, replace(last, sequence=issue.sequence, key=""), duties)
     context.guard.publish(sealed)
     _remember(context, issue, duties)
     published = Published(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+from quanheng.errors import QuanhengError
 from quanheng.keycloak.aspect import Documents
 from quanheng.keycloak.clients import close_configurator, open_configurator
 from quanheng.keycloak.compare import MISSING
@@ -14,6 +17,7 @@ from quanheng.keycloak.configuration import (
     UNFORESEEN,
     DesiredConfiguration,
     Difference,
+    NotMendedError,
     Pins,
     RealmChoices,
     Subsystem,
@@ -172,7 +176,8 @@ def apply_realm(
     now, and so does the first time. Another issuer than the last takes all of them from the issuer.
 
     Raises :class:`SwappedRolesError` before anything is written when duties' roles go by each other's names:
-    it finds roles by their names.
+    it finds roles by their names. Raises :class:`NotMendedError` when something could not be set right, after
+    all of this; how the card provider's addresses were left stays known then.
     """
     desired = desired_configuration(context, options)
     if options.social_card_issuer != read_options(context).social_card_issuer:
@@ -185,15 +190,22 @@ def apply_realm(
         before = desired.pins or created_pins(desired)
         if accept_provider:
             desired = replace(desired, pins={**desired.pins, **read_pins(Documents(connection), desired)})
-        mended = tuple(apply_configuration(connection, desired))
+        failure: NotMendedError | None = None
+        try:
+            mended = tuple(apply_configuration(connection, desired))
+        except NotMendedError as error:
+            failure, mended = error, error.mended
         _remember_version(context, connection)
         pins = read_pins(Documents(connection), desired)
+        if failure is not None:  # what was not put back is not how it was left
+            pins = {**pins, **desired.pins}
         accepted = _changed(before, pins)
         with context.database.transaction() as transaction:
             write_text(transaction, _MEMORY, json.dumps(asdict(options)))
             write_text(transaction, _PINS, json.dumps(pins))
         switch = open_configurator if keep_open else close_configurator
-        switch(connection, configurator)
+        with _after(failure):
+            switch(connection, configurator)
     note_if_begun(
         context,
         "realm_configured",
@@ -203,9 +215,14 @@ def apply_realm(
             "options": asdict(options),
             "configurator_open": keep_open,
             "accepted": [gap.where for gap in accepted],
+            "not_mended": [] if failure is None else list(failure.refused),
         },
     )
-    published, refused = _publish(context)
+    published, refused = None, ""
+    with _after(failure):
+        published, refused = _publish(context)
+    if failure is not None:
+        raise failure
     return RealmApplied(
         mended=mended,
         configurator_open=keep_open,
@@ -213,6 +230,17 @@ def apply_realm(
         published=published,
         rules_refused=refused,
     )
+
+
+@contextmanager
+def _after(failure: NotMendedError | None) -> Iterator[None]:
+    """What follows something that was not mended may fail for it: the first is raised, the other logged."""
+    try:
+        yield
+    except QuanhengError as error:
+        if failure is None:
+            raise
+        log.error("what follows failed as well", problem=str(error))  # noqa: TRY400 -- expected
 
 
 def _changed(before: Pins, now: Pins) -> tuple[Difference, ...]:

@@ -102,8 +102,14 @@ class Administrators:
         """Whether somebody holds such a role, tolerated or not."""
         return any(map(self._role, user.roles)) or any(map(self._group, user.groups))
 
-    def find(self, users: Iterable[RealmUser], people: Collection[KeycloakId]) -> Iterator[Administrator]:
-        """Those of these users who hold more than is tolerated. ``people``: ids of accounts that we made."""
+    def find(
+        self, users: Iterable[RealmUser], people: Collection[KeycloakId], own: Collection[str]
+    ) -> Iterator[Administrator]:
+        """Those of these users who hold more than is tolerated.
+
+        ``people``: ids of accounts that we made. ``own``: ids of our service accounts: whoever else has the
+        name of one is none.
+        """
         for user in sorted(filter(self.holds, users), key=lambda user: user.username):
             ways: dict[RoleName, str] = {}
             for group in sorted(user.groups):
@@ -118,7 +124,9 @@ class Administrators:
                 else HolderKind.FOREIGN_USER
             )
             administration = self._administration
-            allowed = administration.own.get(user.username, administration.tolerated.get(kind, frozenset()))
+            allowed = administration.tolerated.get(kind, frozenset())
+            if user.id in own:
+                allowed = administration.own.get(user.username, allowed)
             ways = {role: way for role, way in ways.items() if administration.short(role) not in allowed}
             if ways:
                 yield Administrator(user=user.id, username=user.username, kind=kind, ways=ways)

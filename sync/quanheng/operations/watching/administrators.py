@@ -62,7 +62,7 @@ def look_after_administrators(
     with context.database.reading() as connection:
         users = _holders(connection, found, observed, None if everybody else wanted.users)
         people = accounts_among(connection, [user.id for user in users])
-    now = {str(item.user): item for item in found.find(users, people)}
+    now = {str(item.user): item for item in found.find(users, people, context.realm.own_actors)}
     untouched = {key: text for key, text in told.holders.items() if key not in wanted.users}
     before = {} if everybody else untouched
     after = _Told(carriers, {**before, **{key: describe(item) for key, item in now.items()}})

@@ -53,7 +53,7 @@ def find_causes(context: Context, observed: ObservedRealm) -> tuple[str, ...]:
     rules, default = context.rules, context.realm.default_role
     surplus = find_surplus(observed.roles, rules, untouched=exchanged | {default})
     found = [_containing(name, parts) for name, parts in surplus.items()]
-    if powers := Powers(observed, rules).of_role(default):
+    if default not in exchanged and (powers := Powers(observed, rules).of_role(default)):
         found.append(_containing(default, {item.role for item in powers}))
     return tuple(found)
 

@@ -39,7 +39,7 @@ def count_causes(
         return
     own = context.realm.own_actors
     until = context.realm.read_server_time() + _SECOND
-    events = list(context.realm.read_admin_events(until - _BACK))
+    events = list(context.realm.read_role_events(until - _BACK))
     with context.database.transaction() as connection:
         lease.assert_held(connection)
         ours = {event.id for event in events if event.actor_user in own}

@@ -26,6 +26,7 @@ from quanheng.model.realm import AdminEvent, ObservedRealm, RealmGroup
 from quanheng.model.registry import RegistryDelta
 from quanheng.notify.port import NoticeKind
 from quanheng.operations.context import Context
+from quanheng.operations.guarding import exchanged_names, names_of
 from quanheng.operations.noting import note, note_all
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.trust import read_trusted_part, sign_basis, sign_withholding
@@ -128,6 +129,7 @@ def take_in(context: Context, connection: Connection, seen: Observation) -> None
     trusted = {event.id for event in told if event.actor_user in own}
     trusted -= {event.id for event in doubted(told, own, doubt)}
     moves = [move for move in _moves(context, seen, seen.before) if move.event not in trusted]
+    moves = _without_exchanged(context, seen.after, moves)
     if moves:
         _judge_moves(context, connection, seen, seen.before, moves)
 
@@ -158,6 +160,15 @@ def _moves(context: Context, seen: Observation, before: ObservedRealm) -> Sequen
     return find_moves(
         [*seen.events, *seen.later], before.users, touched, default_role=context.realm.default_role
     )
+
+
+def _without_exchanged(context: Context, after: ObservedRealm, moves: Sequence[Move]) -> list[Move]:
+    """Without what nobody did: who holds a role that was given another's name seems to gain that other, and
+    no event tells of it."""
+    if all(move.event or not move.roles for move in moves):
+        return list(moves)
+    names = exchanged_names(context, names_of(after)).names
+    return [move for move in moves if move.event or not move.roles or move.roles - names]
 
 
 def _judge_moves(

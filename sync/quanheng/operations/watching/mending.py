@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from quanheng.errors import QuanhengError
+from quanheng.errors import QuanhengError, UnreachableError
 from quanheng.keycloak.configuration import UNFORESEEN
 from quanheng.keycloak.configuration_files import read_mapper_rules
 from quanheng.keycloak.guard import Restored
@@ -42,7 +42,8 @@ class Mended:
 def mend_causes(context: Context, observed: ObservedRealm) -> Mended:
     """Set right what gives power past any grant, as far as Keycloak lets us.
 
-    What one thing is refused for keeps no others; a server that does not answer ends it. What somebody took
+    What one thing is refused for, or has the server fail, keeps no others; a server that answers nothing else
+    either ends it. What somebody took
     away who was killed before it was told is among it. ``observed``: roles as they are now.
     """
     realm = context.realm
@@ -69,6 +70,9 @@ def mend_causes(context: Context, observed: ObservedRealm) -> Mended:
                 mend()
             except RealmRefusedError as error:
                 problems.append(str(error))
+            except UnreachableError as error:
+                problems.append(str(error))
+                realm.read_server_time()  # raises when it is gone
             else:
                 restored += done
     except QuanhengError as error:

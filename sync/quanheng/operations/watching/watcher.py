@@ -43,7 +43,7 @@ from quanheng.operations.watching.protection import (
 from quanheng.operations.watching.repairing import Repaired, repair, takes_power
 from quanheng.operations.watching.telling import Topic, clear, find_untold
 from quanheng.store.lease import Lease
-from quanheng.store.meta import read_number, read_text
+from quanheng.store.meta import read_number, read_text, write_text
 from quanheng.store.mirror import MirrorState, read_mirror_state, read_users
 from quanheng.store.plans import read_unfinished
 from quanheng.store.watching import (
@@ -60,6 +60,9 @@ SHORT_OVERLAP: Final = timedelta(seconds=20)
 _EVERY: Final = timedelta(minutes=1)
 _MANY: Final = 20
 """Lines of a notice; more are counted."""
+
+_NOT_LOOKED_AFTER: Final = "not_looked_after"
+"""Entry of ``meta``: not empty while Keycloak failed when settings and what is nobody's were looked after."""
 
 log = get_logger(__name__)
 
@@ -131,7 +134,7 @@ class Watcher:
         with context.database.reading() as connection:
             state = read_mirror_state(connection, context.realm_name)
             seen = read_seen(connection)
-            waiting = bool(read_to_judge(connection))
+            waiting = bool(read_to_judge(connection)) or bool(read_text(connection, _NOT_LOOKED_AFTER))
             blind = bool(read_text(connection, EVENTS_OFF))
         if state is None:
             return self._in_turn(self._first, Tick(waiting=True))
@@ -230,6 +233,7 @@ class Watcher:
             seen = read_seen(connection)
             left = read_to_judge(connection)
             revision = read_number(connection, "revision", 0)
+            due = bool(read_text(connection, _NOT_LOOKED_AFTER))
         assert state is not None  # noqa: S101 -- nobody forgets it
         news = news.against(state, {**seen, **self._passed})
         if news.gap:
@@ -238,8 +242,8 @@ class Watcher:
         taken = refresh_by(context, lease, state, news, everybody=False)
         actors = structure_actors(context, news.events)
         # What a sync took in, or a look that died, nobody has looked after.
-        everything = taken.whole or left.everybody or left.structure or are_unrestored(context)
-        restored = self._look_after(lease, taken, actors, revision, everything=everything)
+        everything = taken.whole or left.everybody or left.structure or are_unrestored(context) or due
+        restored, failure = self._look_after(lease, taken, actors, revision, everything=everything)
         with context.database.reading() as connection:
             wanted = read_to_judge(connection) | self._refused
         done = repair(context, lease, wanted) if wanted else None
@@ -251,6 +255,8 @@ class Watcher:
             self._tell(done, news.events)
         self._close_exposures(lease)
         count_causes(context, lease, taken.observed, restored, done)
+        if failure is not None:
+            raise failure
         return Tick(
             events=self._count_foreign(news),
             changes=sum(done.outcome.done.values()) if done is not None else 0,
@@ -260,24 +266,39 @@ class Watcher:
 
     def _look_after(
         self, lease: Lease, taken: Seen, actors: Sequence[str], revision: int, *, everything: bool
-    ) -> tuple[Restored, ...]:
+    ) -> tuple[tuple[Restored, ...], QuanhengError | None]:
         """What has no owner to be repaired: roles in roles, settings, the guard's rules.
 
-        ``everything``: after a sweep, since what it found may have been written past Keycloak, with no event;
-        and when somebody else took the events in.
+        Returns what was set right, and what kept us from the rest: it is looked after at the next look, and
+        keeps nobody from being repaired meanwhile. ``everything``: after a sweep, since what it found may
+        have been written past Keycloak, with no event; and when somebody else took the events in.
         """
         context, hint = self._context, taken.hint
         restored: tuple[Restored, ...] = ()
-        if hint.roles or hint.configuration or everything:
-            # The rules first: what is restored is what the guard's rules say, and those of roles that were
-            # renamed meanwhile would have the parts of one role put into another.
-            look_after_names(context, taken.observed)
-            look_after_guard(context, taken.observed)
-            restored = restore_causes(context, lease, taken.observed, actors)
-            self._guard_at, self._revision = context.clock(), revision
-        if hint.configuration or everything:
-            look_after_configuration(context, actors)
-        return restored
+        failure: QuanhengError | None = None
+        try:
+            if hint.roles or hint.configuration or everything:
+                # The rules first: what is restored is what the guard's rules say, and those of roles that
+                # were renamed meanwhile would have the parts of one role put into another.
+                look_after_names(context, taken.observed)
+                look_after_guard(context, taken.observed)
+                restored = restore_causes(context, lease, taken.observed, actors)
+                self._guard_at, self._revision = context.clock(), revision
+            if hint.configuration or everything:
+                look_after_configuration(context, actors)
+        except QuanhengError as error:
+            failure = error
+        self._keep_due(lease, due=failure is not None)
+        return restored, failure
+
+    def _keep_due(self, lease: Lease, *, due: bool) -> None:
+        """Keep whether all of it has to be looked after again; before a repair, which ends what waits."""
+        with self._context.database.reading() as connection:
+            if due == bool(read_text(connection, _NOT_LOOKED_AFTER)):
+                return
+        with self._context.database.transaction() as connection:
+            lease.assert_held(connection)
+            write_text(connection, _NOT_LOOKED_AFTER, "yes" if due else "")
 
     def _each_minute(self, revision: int) -> None:
         """Whether the guard still has its rules, those of today's waivers; a sync gives them itself."""
