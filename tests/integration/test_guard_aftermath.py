@@ -311,6 +311,19 @@ def test_an_id_with_a_slash_is_no_way_out(realm: GuardedRealm, user: dict[str, A
     assert realm.admin.get(realm.path("/users"), username="impostor", exact="true") == []
 
 
+def test_an_account_whose_id_has_a_slash_is_judged_later_too(realm: GuardedRealm) -> None:
+    """It says nothing of anybody when it is imported; then somebody saves it."""
+    user = {"id": "a/d", "username": "impostor", "enabled": True}
+    body = {"ifResourceExists": "SKIP", "users": [user]}
+    assert raw(realm.admin, "POST", realm.path("/partialImport"), json=body).status_code == 200
+    path = realm.path("/users/a%2Fd")
+    try:
+        saved = raw(realm.admin, "PUT", path, json={**user, "attributes": {"person_id": ["p-1"]}})
+        assert_vetoed(saved, "person-record", 403)
+    finally:
+        assert raw(realm.admin, "DELETE", path).status_code == 204
+
+
 def test_a_path_with_a_slash_at_its_end_is_no_way_out(realm: GuardedRealm) -> None:
     """Keycloak takes it for the same, and tells of it with the slash."""
     user = realm.add_person(attributes={"person_id": ["p-1"]}, card=False)
