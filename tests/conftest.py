@@ -13,5 +13,6 @@ pytest_plugins = [
     "fixtures.stores",
     "fixtures.world",
     "fixtures.real_world",
+    "fixtures.watched_realm",
     "fixtures.command_line",
 ]

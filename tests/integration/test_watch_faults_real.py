@@ -17,14 +17,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from deploy.local.keycloak import RunningKeycloak
 
 from fixtures.guard import PersonLogin
-from fixtures.watched_realm import OFFICE, ROLE, WHO, WatchedRealm, watched_realms
+from fixtures.watched_realm import OFFICE, ROLE, WHO, WatchedRealm
 from fixtures.watching import watcher
-from fixtures.world import BUREAU, OTHER_BUREAU, OTHER_VILLAGE, VILLAGE, World, WorldTemplate
+from fixtures.world import BUREAU, OTHER_BUREAU, OTHER_VILLAGE, VILLAGE, World
 from quanheng.clock import system_clock
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.open import open_realm
@@ -60,18 +58,6 @@ def hire_operators(world: World) -> None:
     """Many who hold one and the same role."""
     for _ in range(HOLDERS):
         world.hire(VILLAGE)
-
-
-@pytest.fixture(scope="module")
-def make_watched(
-    keycloak_server: RunningKeycloak,
-    keycloak_keys: dict[str, ec.EllipticCurvePrivateKey],
-    world_template: WorldTemplate,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[..., WatchedRealm]]:
-    """Makes realms in which nothing is left to do."""
-    with watched_realms(keycloak_server, keycloak_keys, world_template, tmp_path_factory) as make:
-        yield make
 
 
 @pytest.fixture(scope="module")

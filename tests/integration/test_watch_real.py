@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 import jwt
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from deploy.local.keycloak import RunningKeycloak
 
-from fixtures.watched_realm import CHIEF, DIRECTORY, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, watched_realms
-from fixtures.world import WorldTemplate
+from fixtures.watched_realm import CHIEF, DIRECTORY, HANDLER, OFFICE, ROLE, WHO, WatchedRealm
 from quanheng.keycloak.clients import close_configurator, open_configurator
 from quanheng.keycloak.credentials import AdminPassword
 from quanheng.keycloak.port import RealmRefusedError
@@ -43,18 +40,6 @@ Way = Callable[[WatchedRealm], str]
 """Gives power past the rules; returns the user who then breaks one."""
 Cause = Callable[[WatchedRealm], None]
 Make = Callable[[str, Ed25519PrivateKey], WatchedRealm]
-
-
-@pytest.fixture(scope="module")
-def make_watched(
-    keycloak_server: RunningKeycloak,
-    keycloak_keys: dict[str, ec.EllipticCurvePrivateKey],
-    world_template: WorldTemplate,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Make]:
-    """Makes realms with 经办人员, 系统管理员 and villagers, in which nothing is left to do."""
-    with watched_realms(keycloak_server, keycloak_keys, world_template, tmp_path_factory) as make:
-        yield make
 
 
 @pytest.fixture(scope="module")

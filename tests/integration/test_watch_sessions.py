@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from deploy.local.keycloak import RunningKeycloak
 
 from fixtures.guard import PASSWORD
-from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRealm, watched_realms
-from fixtures.world import WorldTemplate
+from fixtures.watched_realm import CHIEF, HANDLER, OFFICE, ROLE, WHO, WatchedRealm
 
+Make = Callable[[str, Ed25519PrivateKey], WatchedRealm]
 PORTAL: Final = "portal"
 _SECONDS: Final = 30
 
 
 @pytest.fixture(scope="module")
-def make_watched(
-    keycloak_server: RunningKeycloak,
-    keycloak_keys: dict[str, ec.EllipticCurvePrivateKey],
-    world_template: WorldTemplate,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str, Ed25519PrivateKey], WatchedRealm]]:
-    """Makes realms in which nothing is left to do, with a client that is opened for passwords as none of
-    ours is."""
-    with watched_realms(keycloak_server, keycloak_keys, world_template, tmp_path_factory) as plain:
+def make_with_portal(make_watched: Make) -> Make:
+    """The same, with a client that is opened for passwords as none of ours is."""
 
-        def make(name: str, key: Ed25519PrivateKey) -> WatchedRealm:
-            watched = plain(name, key)
-            watched.open_for_passwords(PORTAL, watched.ids[WHO], watched.ids[CHIEF])
-            watched.admin.send("POST", "/roles", {"name": "harmless"})
-            watched.look_until_quiet()
-            return watched
+    def make(name: str, key: Ed25519PrivateKey) -> WatchedRealm:
+        watched = make_watched(name, key)
+        watched.open_for_passwords(PORTAL, watched.ids[WHO], watched.ids[CHIEF])
+        watched.admin.send("POST", "/roles", {"name": "harmless"})
+        watched.look_until_quiet()
+        return watched
 
-        yield make
+    return make
 
 
 @pytest.fixture(scope="module")
-def unguarded(make_watched: Callable[..., WatchedRealm]) -> WatchedRealm:
+def unguarded(make_with_portal: Callable[..., WatchedRealm]) -> WatchedRealm:
     """A realm that the guard does not guard."""
-    return make_watched("test-sessions", Ed25519PrivateKey.generate())
+    return make_with_portal("test-sessions", Ed25519PrivateKey.generate())
 
 
 @pytest.fixture(scope="module")
-def guarded(make_watched: Callable[..., WatchedRealm], rules_key: Ed25519PrivateKey) -> WatchedRealm:
+def guarded(make_with_portal: Callable[..., WatchedRealm], rules_key: Ed25519PrivateKey) -> WatchedRealm:
     """A realm that the guard guards."""
-    return make_watched("guarded-sessions", rules_key)
+    return make_with_portal("guarded-sessions", rules_key)
 
 
 @dataclass

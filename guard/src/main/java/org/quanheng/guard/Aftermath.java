@@ -180,7 +180,7 @@ final class Aftermath implements EventListenerProvider {
                 // An administrator who edits an account writes these; a provider's mapper shall not.
                 names.removeAll(CONTACT);
             }
-            users.forEach(user -> requireSameRecord(user, names, was.standing()));
+            requireSameRecords(names, was.standing());
             if (groups) {
                 requireSameGroups(names);
             }
@@ -218,25 +218,39 @@ final class Aftermath implements EventListenerProvider {
             }
         }
 
-        private void requireSameRecord(String id, Set<String> names, Standing standing) {
-            UserModel user = stored(session, realm, id);
-            if (user == null) {
-                return;
+        private void requireSameRecords(Set<String> names, Standing standing) {
+            Map<String, Map<String, List<String>>> known = users.isEmpty() ? Map.of() : before((past, there) -> {
+                Map<String, Map<String, List<String>>> found = new HashMap<>();
+                for (String id : users) {
+                    UserModel user = stored(past, there, id);
+                    if (user != null) {
+                        found.put(id, record(user, names));
+                    }
+                }
+                return found;
+            });
+            for (String id : users) {
+                UserModel user = stored(session, realm, id);
+                if (user != null) {
+                    requireSameRecord(user, names, known.get(id), standing);
+                }
             }
+        }
+
+        /** @param known null for an account that was not there */
+        private void requireSameRecord(
+                UserModel user, Set<String> names, Map<String, List<String>> known, Standing standing) {
+            String path = USERS + user.getId();
             if (isSecondWriter(user, standing) || !user.isEnabled() && Writers.own(user, realm, standing, options)) {
-                vetoes.refuse(session, realm, USERS + id, Refusal.writerAccount());
+                vetoes.refuse(session, realm, path, Refusal.writerAccount());
             }
             Map<String, List<String>> record = record(user, names);
-            Map<String, List<String>> known = before((past, there) -> {
-                UserModel before = stored(past, there, id);
-                return before == null ? null : record(before, names);
-            });
             if (known == null) {
                 // Who makes an account gives it a name.
                 record.remove(UserModel.USERNAME);
             }
             if (!record.equals(known == null ? Map.of() : known)) {
-                vetoes.refuse(session, realm, USERS + id, Refusal.record());
+                vetoes.refuse(session, realm, path, Refusal.record());
             }
         }
 
