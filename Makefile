@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 PYTHON := .venv/bin/python
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn bench-guard bench-watch
+.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn bench-guard bench-watch bench-console bench-permissions
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,3 +52,9 @@ bench-guard: setup ## The same grants with the guard's 300 rules and without
 bench-watch: setup ## Fifty forbidden grants a second, then a sweep of 100,000 users
 	$(PYTHON) -m bench.exposure
 	$(PYTHON) -m bench.sweep
+
+bench-console: setup ## The console's pages as each kind of administrator, 60,000 people in all of 山西
+	$(PYTHON) -m bench.console
+
+bench-permissions: setup ## All permissions of 山西, next to the bare REST calls
+	$(PYTHON) -m bench.permissions

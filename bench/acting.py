@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -42,28 +42,44 @@ class PersonLogin:
         }
 
 
-def log_in(settings: KeycloakSettings, admin: Connection, user: KeycloakId) -> Connection:
-    """Let a person act as an administrator of users; ``admin`` is the master realm's."""
+def log_in(
+    settings: KeycloakSettings,
+    admin: Connection,
+    user: KeycloakId,
+    roles: Collection[str] = ("manage-users",),
+) -> Connection:
+    """Let a person act through the Admin API, with these roles of the realm's management besides their own;
+    ``admin`` is the master realm's."""
+    _make_console(admin)
     users = admin.realm_path(f"/users/{user}")
+    password = {"type": "password", "value": _PASSWORD, "temporary": False}
+    admin.request("PUT", f"{users}/reset-password", json=password)
+    if roles:
+        management = admin.get(admin.realm_path("/clients"), clientId="realm-management")[0]["id"]
+        bodies = [admin.get(admin.realm_path(f"/clients/{management}/roles/{role}")) for role in roles]
+        admin.request("POST", f"{users}/role-mappings/clients/{management}", json=bodies)
+    username = admin.get(users)["username"]
+    return Connection(settings.url, settings.realm, PersonLogin(username))
+
+
+def _make_console(admin: Connection) -> None:
+    """The client through which they act, unless it is there."""
+    if admin.get(admin.realm_path("/clients"), clientId=_CONSOLE):
+        return
     flows = admin.get(admin.realm_path("/authentication/flows"))
     console = {
         "clientId": _CONSOLE,
         "publicClient": True,
         "directAccessGrantsEnabled": True,
         "standardFlowEnabled": False,
+        # As the console's own.
+        "attributes": {"client.use.lightweight.access.token.enabled": "true"},
         # The realm's own flow refuses everybody.
         "authenticationFlowBindingOverrides": {
             "direct_grant": next(flow["id"] for flow in flows if flow["alias"] == "direct grant")
         },
     }
     admin.request("POST", admin.realm_path("/clients"), json=console)
-    password = {"type": "password", "value": _PASSWORD, "temporary": False}
-    admin.request("PUT", f"{users}/reset-password", json=password)
-    management = admin.get(admin.realm_path("/clients"), clientId="realm-management")[0]["id"]
-    role = admin.get(admin.realm_path(f"/clients/{management}/roles/manage-users"))
-    admin.request("POST", f"{users}/role-mappings/clients/{management}", json=[role])
-    username = admin.get(users)["username"]
-    return Connection(settings.url, settings.realm, PersonLogin(username))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,12 +30,15 @@ from quanheng.clock import system_clock
 from quanheng.config import KeycloakSettings, read_settings
 from quanheng.identity.keys import generate_keys
 from quanheng.identity.rules_key import PUBLIC, make_rules_key
+from quanheng.keycloak.clients import close_configurator, open_configurator
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.credentials import AdminPassword
-from quanheng.keycloak.open import connect_admin
+from quanheng.keycloak.open import connect_admin, open_realm
 from quanheng.logs import start_logs
 from quanheng.model.ids import PostId, StaffNo
+from quanheng.model.realm import NewUser
 from quanheng.model.sensitive import Sensitive
+from quanheng.model.staff import OrgUnit
 from quanheng.operations.bootstrap import bootstrap, make_seals
 from quanheng.operations.client_keys import make_client_keys
 from quanheng.operations.context import Context
@@ -43,6 +47,9 @@ from quanheng.operations.synchronise import synchronise
 
 PEOPLE_DN: Final = f"ou={PEOPLE_OU},{SUFFIX}"
 POSTS_DN: Final = f"ou={POSTS_OU},{SUFFIX}"
+BATCH: Final = 25
+"""Users per ``partialImport``."""
+_TOLD_EACH: Final = 10_000
 _ROOT: Final = Path(__file__).parent.parent
 _TEMPLATE: Final = """\
 packs = ["{pack}"]
@@ -217,25 +224,31 @@ class BenchRealm:
         apply_realm(context, self.servers.administrator, RealmOptions(), keep_open=True)
         context.database.close()
 
-    def prepare(self) -> int:
-        """Configure, and synchronise organisations alone, so that all groups are there; returns how many."""
+    def prepare(self, *, delegated: bool = True) -> int:
+        """Configure, and synchronise organisations alone, so that all groups are there; returns how many.
+
+        ``delegated``: with the administrators' permissions, which are written while the configurator is open.
+        """
         self.configure()
-        population = self._population
-        write_feed(
-            self.folder / "feed",
-            (),
-            population.units,
-            sequence=1,
-            as_of=system_clock(),
-            scope=population.scope,
-        )
+        self.feed_organisations(self._population.units, sequence=1)
+        if not delegated:
+            close_configurator(self.administrator)
         context = open_context(self.organisations_file)
-        posts = [post.id for post in context.pack.posts.posts if post.kind == "administrator"]
+        pack = context.pack
+        posts = [post.id for post in pack.posts.posts if post.kind == "administrator"]
+        posts = [post for post in posts if post not in pack.audit_posts]
         founders = {PostId(post): StaffNo(f"FOUNDER-{place}") for place, post in enumerate(posts)}
         bootstrap(context, founders, make_seals(context.settings.keys_directory))
         done = synchronise(context)
         context.database.close()
+        if not delegated:
+            open_configurator(self.administrator)
         return sum(done.outcome.done.values())
+
+    def feed_organisations(self, units: Iterable[OrgUnit], *, sequence: int) -> None:
+        """Issue the feed of :attr:`organisations_file`, which names these units and nobody."""
+        scope = self._population.scope
+        write_feed(self.folder / "feed", (), units, sequence=sequence, as_of=system_clock(), scope=scope)
 
     @property
     def administrator(self) -> Connection:
@@ -248,6 +261,23 @@ class BenchRealm:
         """Users that Keycloak lists: service accounts are not among them."""
         admin = self.administrator
         return int(admin.get(admin.realm_path("/users/count")))
+
+    def import_people(self, people: Sequence[NewUser]) -> None:
+        """Make users by ``partialImport``, as a first load does; a batch is quicker when all share groups."""
+        rest = open_realm(self.settings)
+
+        def send(first: int) -> None:
+            batch = people[first : first + BATCH]
+            made = rest.import_users(batch)
+            if len(made) != len(batch):
+                raise SystemExit(f"{len(made)} of {len(batch)} were imported")
+
+        with ThreadPoolExecutor(self.settings.keycloak.workers) as pool:
+            for first in range(0, len(people), _TOLD_EACH):
+                last = min(first + _TOLD_EACH, len(people))
+                list(pool.map(send, range(first, last, BATCH)))
+                say(f"{last:,} of {len(people):,} users made")
+        rest.close()
 
     def remove(self) -> None:
         """Delete the realm, so that the next one finds the server as this one did."""

@@ -16,11 +16,11 @@ role and an office of 忻州.
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from statistics import median
 from typing import Any, Final
 
-from bench.harness import BenchRealm, make_people, run_child, started_servers
+from bench.harness import BATCH, BenchRealm, make_people, run_child, started_servers
 from bench.measure import measured, report, say
 from quanheng.engine.desired import CARD_PROVIDER
 from quanheng.keycloak.open import open_realm
@@ -28,8 +28,6 @@ from quanheng.model.ids import GroupPath, Username
 from quanheng.model.realm import FederatedIdentity, NewUser
 
 _REALM: Final = "swept"
-_BATCH: Final = 25
-_TOLD_EACH: Final = 10_000
 _OFFICES: Final = "机构"
 
 
@@ -45,7 +43,7 @@ def main() -> None:
     with started_servers(population, guarded=None if arguments.unguarded else _REALM) as servers:
         realm = BenchRealm(servers, _REALM, population)
         realm.prepare()
-        _make_users(realm, arguments.users)
+        realm.import_people(_people(realm, arguments.users))
         # A night has few events; these would be read with the first sweep.
         realm.administrator.request("DELETE", realm.administrator.realm_path("/admin-events"))
         for number in range(arguments.rounds + 1):
@@ -71,23 +69,11 @@ def main() -> None:
     )
 
 
-def _make_users(realm: BenchRealm, count: int) -> None:
-    rest = open_realm(realm.settings)
-    offices = sorted(group.path for group in rest.read_groups().values() if group.path[0] == _OFFICES)
-
-    def send(first: int) -> None:
-        numbers = range(first, min(first + _BATCH, count))
-        # Neighbours share an office, as in a feed; a batch of many offices takes longer.
-        office = offices[first // _BATCH % len(offices)]
-        made = rest.import_users([_person(number, office) for number in numbers])
-        if len(made) != len(numbers):
-            raise SystemExit(f"{len(made)} of {len(numbers)} were imported")
-
-    with ThreadPoolExecutor(realm.settings.keycloak.workers) as pool:
-        for first in range(0, count, _TOLD_EACH):
-            list(pool.map(send, range(first, min(first + _TOLD_EACH, count), _BATCH)))
-            say(f"{min(first + _TOLD_EACH, count):,} of {count:,} users made")
-    rest.close()
+def _people(realm: BenchRealm, count: int) -> list[NewUser]:
+    with closing(open_realm(realm.settings)) as rest:
+        offices = sorted(group.path for group in rest.read_groups().values() if group.path[0] == _OFFICES)
+    # Neighbours share an office, as in a feed; a batch of many offices takes longer.
+    return [_person(number, offices[number // BATCH % len(offices)]) for number in range(count)]
 
 
 def _person(number: int, office: GroupPath) -> NewUser:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("fixtures.kills", "fixtures.guard", "fixtures.opposing")
+pytest.register_assert_rewrite(
+    "fixtures.kills", "fixtures.guard", "fixtures.opposing", "fixtures.admin_matrix"
+)
 pytest_plugins = [
     "fixtures.servers_keycloak",
     "fixtures.guard",
@@ -14,5 +16,6 @@ pytest_plugins = [
     "fixtures.world",
     "fixtures.real_world",
     "fixtures.watched_realm",
+    "fixtures.delegated_realm",
     "fixtures.command_line",
 ]

@@ -66,6 +66,15 @@ class Commands:
         named = [f"{post}={staff_no}" for post, staff_no in founders.items()]
         self._run("bootstrap", *named, *(word for file in seals for word in ("--seal-file", file.name)))
 
+    def seal_glass(self, admin: AdminFiles, envelopes: Path) -> None:
+        """Make the two accounts for an emergency, each with an envelope in a folder."""
+        self._run("glass", "seal", "--to", envelopes.name, *admin.options())
+
+    def admin_matrix(self, area: str) -> None:
+        """Show who has charge of whom in an area, as Keycloak has it; exit 1 when it is more than the packs
+        give."""
+        self._run("admin", "matrix", "--area", area)
+
     def sync(self) -> dict[str, Any]:
         """Plan, safety, apply. Progress is shown, the report is returned."""
         return self._report("sync")

@@ -30,6 +30,7 @@ _SECONDS = 30
 _WANTED = (
     ("system_admin", "14"),
     ("business_admin", "14"),
+    ("auditor", "14"),
     ("system_admin", ""),
     ("business_admin", ""),
     ("reviewer", ""),
@@ -155,9 +156,8 @@ def prepare_samples(
 
 def choose_samples(population: Population) -> Iterable[SyntheticRow]:
     """One good, enabled person for each post and area that is wanted."""
-    county = min(unit.code for unit in population.units if unit.kind is OrgKind.COUNTY)
     for post, area in _WANTED:
-        prefix = f"{area or county:0<6}"
+        prefix = f"{area or first_county(population):0<6}"
         found = (
             row
             for row in population.good
@@ -165,3 +165,8 @@ def choose_samples(population: Population) -> Iterable[SyntheticRow]:
         )
         if row := next(found, None):
             yield row
+
+
+def first_county(population: Population) -> OrgCode:
+    """The county whose people are samples."""
+    return min(unit.code for unit in population.units if unit.kind is OrgKind.COUNTY)

@@ -16,7 +16,7 @@ from deploy.demo.configuration import REALM, write_configuration
 from deploy.demo.folder import DemoFolder
 from deploy.demo.issue import Issue, write_issue
 from deploy.demo.protection import show_protection
-from deploy.demo.samples import DemoAdministrator, Sample, prepare_samples
+from deploy.demo.samples import DemoAdministrator, Sample, first_county, prepare_samples
 from deploy.demo.servers import start_demo_keycloak, start_demo_slapd
 from deploy.demo.summary import print_figures, print_quarantine, print_ways_in
 from deploy.local.keycloak import RunningKeycloak
@@ -24,6 +24,7 @@ from quanheng.clock import system_clock
 from quanheng.model.staff import Reason
 
 _ADMIN_PASSWORD = "admin-password"
+_ENVELOPES = "envelopes"
 
 
 class Walk:
@@ -55,6 +56,7 @@ class Walk:
         if changed:
             self._say("Separation of duties: what the guard refuses, and what the watcher repairs")
             show_protection(self._console, self._commands, DemoAdministrator(keycloak), samples)
+        self._show_administrators(admin, issue)
         self._say("Nothing is left to do")
         plan, check = self._commands.plan(), self._commands.check()
         self._summarise(keycloak, issue, first, samples, time.monotonic() - began)
@@ -118,6 +120,15 @@ class Walk:
                 seal.unlink()
         if issue.fresh or self._commands.realm_differs(admin):
             self._commands.apply_realm(admin)
+
+    def _show_administrators(self, admin: AdminFiles, issue: Issue) -> None:
+        """The two accounts for an emergency, and who has charge of whom in the samples' county."""
+        self._say("Administrators in the console: each within the own county and kind of power")
+        envelopes = self._folder.root / _ENVELOPES
+        if not envelopes.is_dir():
+            envelopes.mkdir(mode=0o700)
+            self._commands.seal_glass(admin, envelopes)
+        self._commands.admin_matrix(first_county(issue.population))
 
     def _approve(self, samples: Sequence[Sample]) -> bool:
         self._say("A second person approves the administrators and reviewers")

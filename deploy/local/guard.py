@@ -1,4 +1,5 @@
-"""The guard's JAR, built by Maven from ``guard/`` into the cache, once per state of its sources.
+"""The guard's JAR with the themes, built by Maven from ``guard/`` and ``keycloak-config/theme/`` into the
+cache, once per state of its sources.
 
 start_keycloak(folder, guard=GuardOptions(public_keys=(Path("rules.pem"),), required_realms=("shanxi",)))
 """
@@ -17,7 +18,10 @@ from typing import Final
 
 from deploy.local.cache import LocalServerError, cache_directory
 
-SOURCES: Final = Path(__file__).resolve().parents[2] / "guard"
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+SOURCES: Final = _CHECKOUT / "guard"
+THEMES: Final = _CHECKOUT / "keycloak-config" / "theme"
+"""``guard/pom.xml`` packs them, too."""
 _OPTION: Final = "--spi-events-listener--quanheng-guard--"
 
 
@@ -64,6 +68,7 @@ def guard_jar() -> Path:
     with tempfile.TemporaryDirectory(dir=jar.parent) as scratch:
         copy = Path(scratch) / "guard"
         shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns("target"))
+        shutil.copytree(THEMES, Path(scratch) / THEMES.relative_to(_CHECKOUT))
         done = _package(copy, "--offline")
         if done.returncode != 0:  # something is not in Maven's own cache yet
             done = _package(copy)
@@ -87,8 +92,8 @@ def _package(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for file in sorted([SOURCES / "pom.xml", *(SOURCES / "src" / "main").rglob("*")]):
+    for file in sorted([SOURCES / "pom.xml", *(SOURCES / "src" / "main").rglob("*"), *THEMES.rglob("*")]):
         if file.is_file():
-            digest.update(f"{file.relative_to(SOURCES)}\0".encode())
+            digest.update(f"{file.relative_to(_CHECKOUT)}\0".encode())
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:12]

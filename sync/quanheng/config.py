@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from quanheng.errors import ConfigurationError
+from quanheng.model.person import APPLICATION
 
 
 def _against_file(path: Path, info: ValidationInfo) -> Path:
@@ -240,5 +241,10 @@ def read_settings(file: Path) -> Settings:
     if len(set(ids)) != len(ids):
         raise ConfigurationError(
             f"{file}: sources: two have the same id", remedy="give each source its own id"
+        )
+    if APPLICATION in ids:
+        raise ConfigurationError(
+            f"{file}: sources: '{APPLICATION}' is the id of what administrators apply for",
+            remedy="give the source another id",
         )
     return settings

@@ -143,13 +143,15 @@ def test_what_the_repair_took_away_is_not_told_twice(settled: World) -> None:
     assert world.check().clean
 
 
-def test_what_only_shows_things_is_left_alone(settled: World) -> None:
-    """A monitoring account that may look at users is nobody's business."""
+def test_what_only_shows_things_is_no_alarm(settled: World) -> None:
+    """A monitoring account that may look at users changes nothing: check alone names it, as a power that no
+    pack gives."""
     world = settled
     world.console.tamper_map_client_role(foreigner(world), role(world, "view-users"))
     watcher(world).tick()
     assert told(world) == []
-    assert world.check().clean
+    (found,) = [item for item in world.check().findings if item.violation]
+    assert (found.kind, found.subject) == (FindingKind.ADMIN_PERMISSION, "outsider")
 
 
 def test_many_are_counted(settled: World) -> None:

@@ -12,12 +12,15 @@ from fixtures.world import (
     BUREAU,
     OTHER_BUREAU,
     OTHER_VILLAGE,
+    PROVINCE_BUREAU,
     VILLAGE,
     VILLAGE_2,
+    WIDE,
     World,
     kinds_of,
 )
-from quanheng.errors import RefusedError
+from quanheng.config import Limit
+from quanheng.errors import RefusedError, UnsafePlanError
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import StaffNo
 from quanheng.model.person import ProposalKind, ProposalState
@@ -285,6 +288,27 @@ def test_county_does_not_make_its_own_counterpart(world: World) -> None:
     world.approve(keys["reviewer"], by=admin)  # type: ignore[index]
     world.sync()
     assert world.duties(reviewer) == {"审核人员"}
+
+
+def test_who_audits_decides_nothing(make_world: MakeWorld) -> None:
+    """三员: whoever audits is approved like any administrator, and then approves no post, nor any plan."""
+    world = make_world(safety=WIDE.model_copy(update={"disable": Limit(count=0, percent=100)}))
+    auditor = world.hire(PROVINCE_BUREAU, "审计员")
+    leaver = world.hire(VILLAGE)
+    world.issue_and_sync()
+    assert world.duties(auditor) == set()
+    world.approve()
+    world.sync()
+    assert world.duties(auditor) == {"审计员"}
+    world.hire(BUREAU, "审核人员")
+    world.issue_and_sync()
+    world.change(leaver, status="退休", status_from="2026-03-01")
+    with pytest.raises(UnsafePlanError):
+        world.issue_and_sync()
+    for waiting in world.proposals():
+        with pytest.raises(RefusedError, match="may not decide"):
+            world.approve(waiting.key, by=auditor)
+    assert {item.kind for item in world.proposals()} == {ProposalKind.GUARDED_POST, ProposalKind.UNSAFE_PLAN}
 
 
 def test_quarantined_row_counts_as_present(world: World) -> None:

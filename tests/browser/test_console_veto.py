@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
-
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from fixtures.browser import WIDTHS, keep_picture, open_window
 from fixtures.guard import PASSWORD, POSTS, GuardedRealm
-
-_WIDTHS: Final = (1280, 390)
-_SECONDS: Final = 60
-_PICTURES: Final = "QUANHENG_SCREENSHOTS"
-"""Names a folder to put a picture of each width into."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The distribution's Chromium: nothing is downloaded."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("there is no chromium: run 'make setup', or install the package chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def let_into_the_console(realm: GuardedRealm, user: str) -> str:
@@ -50,15 +28,13 @@ def let_into_the_console(realm: GuardedRealm, user: str) -> str:
     return str(realm.admin.get(realm.path(f"/users/{user}"))["username"])
 
 
-@pytest.mark.parametrize("width", _WIDTHS)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_the_reason_is_read_in_the_console(guarded_realm: GuardedRealm, browser: Browser, width: int) -> None:
     """A 业务管理员 tries to make a 系统管理员 a 业务管理员 as well, and reads in Chinese why not."""
     realm = guarded_realm
     target = realm.add_person("system-admin")
     administrator = let_into_the_console(realm, realm.add_person("business-admin"))
-    context = browser.new_context(viewport={"width": width, "height": 800}, locale="zh-CN")
-    context.set_default_timeout(_SECONDS * 1000)
-    page = context.new_page()
+    page = open_window(browser, width)
     page.goto(f"{realm.realm.server.url}/admin/{realm.name}/console/#/{realm.name}/users/{target}/groups")
     page.fill("#username", administrator)
     page.fill("#password", PASSWORD)
@@ -67,7 +43,7 @@ def test_the_reason_is_read_in_the_console(guarded_realm: GuardedRealm, browser:
     reason = try_to_join(page, "岗位", "140902-忻府区", POSTS["business-admin"])
 
     keep_picture(page, f"console-veto-{width}")
-    context.close()
+    page.context.close()
     assert "不予授权“业务管理员”" in reason, reason
     assert "不相容" in reason, reason
     assert "/岗位/140902-忻府区/系统管理员" in reason, reason
@@ -86,9 +62,3 @@ def try_to_join(page: Page, *path: str) -> str:
     alert = page.locator(".pf-v5-c-alert.pf-m-danger")
     alert.wait_for()
     return alert.inner_text()
-
-
-def keep_picture(page: Page, name: str) -> None:
-    """A picture for the documentation, when somebody asks for it."""
-    if folder := os.environ.get(_PICTURES):
-        page.screenshot(path=Path(folder) / f"{name}.png")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fixtures.servers_keycloak import POST_ROLES, KeycloakRealm
@@ -23,6 +25,9 @@ HOLDERS: Final = {
     MapperHolder.PROVIDER: "social-card",
 }
 """What bears the mappers of tests."""
+
+
+_PASSWORD: Final = "Sunny-Day-2026-11"
 
 
 class Bench(Protocol):
@@ -66,6 +71,12 @@ class Bench(Protocol):
     def bring_password(self, user: KeycloakId) -> None:
         """Save a user with a password."""
 
+    def bring_otp(self, user: KeycloakId) -> None:
+        """Save a user with a one-time password."""
+
+    def log_in(self, client: str, user: KeycloakId | None, *, right: bool) -> None:
+        """Log in at a client with a password that is right or wrong; None: by a name that nobody has."""
+
 
 class FakeBench:
     """In memory."""
@@ -77,6 +88,7 @@ class FakeBench:
         self.realm: Realm = fake
         self._console = fake.as_actor("console")
         self.guard_state = fake.guard.state
+        self.permission_state = fake.permissions.state
 
     def put_into(self, role: RoleName, parts: frozenset[RoleName]) -> None:
         known = self.realm.read_roles()[role]
@@ -116,6 +128,13 @@ class FakeBench:
 
     def bring_password(self, user: KeycloakId) -> None:
         self._console.tamper_bring_password(user)
+
+    def bring_otp(self, user: KeycloakId) -> None:
+        self._console.tamper_otp(user)
+
+    def log_in(self, client: str, user: KeycloakId | None, *, right: bool) -> None:
+        error = "user_not_found" if user is None else "" if right else "invalid_user_credentials"
+        self._console.tamper_login(client, user, error)
 
 
 class KeycloakBench:
@@ -187,11 +206,47 @@ class KeycloakBench:
         self._send("DELETE", f"/groups/{group}")
 
     def bring_password(self, user: KeycloakId) -> None:
-        password = {"type": "password", "value": "Sunny-Day-2026-11", "temporary": False}
+        password = {"type": "password", "value": _PASSWORD, "temporary": False}
         self._send("PUT", f"/users/{user}", {"credentials": [password]})
+
+    def bring_otp(self, user: KeycloakId) -> None:
+        settings = {"subType": "totp", "digits": 6, "counter": 0, "period": 30, "algorithm": "HmacSHA1"}
+        secret = {"value": "a-secret-of-nobody"}
+        otp = {"type": "otp", "credentialData": json.dumps(settings), "secretData": json.dumps(secret)}
+        self._send("PUT", f"/users/{user}", {"credentials": [otp]})
+
+    def log_in(self, client: str, user: KeycloakId | None, *, right: bool) -> None:
+        if not self._get(f"/clients?clientId={client}"):
+            flows = {flow["alias"]: flow["id"] for flow in self._get("/authentication/flows")}
+            body = {
+                "clientId": client,
+                "publicClient": True,
+                "directAccessGrantsEnabled": True,
+                "authenticationFlowBindingOverrides": {"direct_grant": flows["direct grant"]},
+            }
+            self._send("POST", "/clients", body)
+        name = "nobody" if user is None else self._get(f"/users/{user}")["username"]
+        if right:
+            self.bring_password(KeycloakId(str(user)))
+        answer = requests.post(
+            f"{self._admin.url}/realms/{self.name}/protocol/openid-connect/token",
+            data={
+                "grant_type": "password",
+                "client_id": client,
+                "username": name,
+                "password": _PASSWORD if right else "another",
+            },
+            timeout=30,
+        )
+        assert answer.ok is right
 
     def put_into(self, role: RoleName, parts: frozenset[RoleName]) -> None:
         self._contain(role, parts)
+
+    def policy(self, kind: str, **body: Any) -> None:
+        """Make a policy of administrators' permissions, as the console does."""
+        client = self._get("/clients?clientId=admin-permissions")[0]["id"]
+        self._send("POST", f"/clients/{client}/authz/resource-server/policy/{kind}", body)
 
     def wipe_rules(self) -> None:
         body = self._get("")

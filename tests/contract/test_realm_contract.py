@@ -578,6 +578,18 @@ class TestUsers:
         )
         assert realm.read_user(made) == replace(before, name="李四")
 
+    def test_switched_off(self, realm: Realm) -> None:
+        """Switching off may be repeated, and leaves name, attributes, groups and roles."""
+        first, _ = two_counties(realm)
+        made = realm.create_user(new_user(2))
+        realm.join_group(made, first)
+        before = realm.read_user(made)
+        assert before is not None
+        assert before.enabled
+        for _ in range(2):
+            realm.switch_off(made)
+        assert realm.read_user(made) == replace(before, enabled=False)
+
     def test_update_refused(self, realm: Realm) -> None:
         """A name that is taken is refused with 409, fields that the profile forbids with 400."""
         realm.create_user(new_user(1))
@@ -676,6 +688,7 @@ class TestUsers:
             lambda: realm.link_identity(user, FederatedIdentity("social-card", "x", "")),
             lambda: realm.unlink_identity(user, "social-card"),
             lambda: realm.logout(user),
+            lambda: realm.switch_off(user),
             lambda: realm.update_user(
                 user, username=Username("sx0000001"), enabled=True, name="x", attributes={}
             ),
@@ -784,3 +797,56 @@ def test_passwords(bench: Bench, realm: Realm) -> None:
     assert first != second
     bench.delete_user(user)
     assert realm.read_passwords(user) == realm.read_passwords(NOBODY) == frozenset()
+
+
+class TestLogins:
+    """What the realm tells of who logs in, and by what."""
+
+    def test_credentials(self, realm: Realm, bench: Bench) -> None:
+        """A mark of each, by its kind, another one for each that is set anew; none for nobody."""
+        user, other = (realm.create_user(new_user(number)) for number in (2, 4))
+        assert realm.read_credentials(user) == frozenset()
+
+        bench.bring_otp(user)
+        bench.bring_password(user)
+        first = realm.read_credentials(user)
+        bench.bring_password(user)
+        second = realm.read_credentials(user)
+
+        assert sorted(mark.split()[0] for mark in first) == ["otp", "password"]
+        assert {mark.split()[0] for mark in first - second} == {"password"}
+        assert len(second) == 2
+        assert realm.read_credentials(other) == frozenset()
+        assert realm.read_credentials(NOBODY) == frozenset()
+
+    def test_seen(self, realm: Realm, bench: Bench) -> None:
+        """Logins and refused attempts, oldest first: of one client, or of one user wherever it was."""
+        start = realm.read_server_time() - timedelta(seconds=2)
+        user, other = (realm.create_user(new_user(number)) for number in (2, 4))
+        bench.log_in("door", user, right=False)
+        bench.log_in("door", user, right=True)
+        bench.log_in("door", other, right=False)
+        bench.log_in("door", None, right=False)
+        bench.log_in("window", user, right=True)
+
+        at_door = list(realm.read_logins(start, client="door"))
+        of_user = list(realm.read_logins(start, user=user))
+
+        assert [(event.user, event.error) for event in at_door] == [
+            (user, "invalid_user_credentials"),
+            (user, ""),
+            (other, "invalid_user_credentials"),
+            (None, "user_not_found"),
+        ]
+        assert [(event.client, bool(event.error)) for event in of_user] == [
+            ("door", True),
+            ("door", False),
+            ("window", False),
+        ]
+        assert [event for event in at_door if event.user == user] == of_user[:2]
+        assert all(event.address and bool(event.session) is not bool(event.error) for event in at_door)
+        assert len({event.session for event in of_user}) == 3
+        later = list(realm.read_logins(at_door[2].at, client="door"))
+        assert at_door[2] in later
+        assert set(later) <= set(at_door)
+        assert list(realm.read_logins(of_user[-1].at + timedelta(milliseconds=1), user=user)) == []

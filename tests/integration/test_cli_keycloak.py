@@ -86,6 +86,7 @@ def test_a_county_from_nothing_to_an_empty_plan(
     states = _states(desk)
     assert {states[name] for name in ("keycloak.token", "keycloak.roles", "keycloak.configurator")} == {"ok"}
     assert states["keycloak.version"] == "ok"
+    assert states["keycloak.themes"] == "ok"
     assert states["keycloak.password_form"] == "warn"
     assert states["keycloak.configuration"] == "ok"
 

@@ -241,6 +241,24 @@ def test_a_feature_that_nobody_needs_is_a_warning(on: str, option: str) -> None:
     assert (found.state, found.remedy) == (State.WARN, f"kc.sh build --features-disabled={option}")
 
 
+@pytest.mark.parametrize(
+    ("login", "admin", "state"),
+    [
+        (("keycloak.v2", "quanheng"), ("quanheng",), State.OK),
+        (("keycloak.v2",), ("quanheng",), State.WARN),
+        (("quanheng",), (), State.WARN),
+    ],
+)
+def test_a_server_without_our_themes_is_a_warning(
+    login: tuple[str, ...], admin: tuple[str, ...], state: State
+) -> None:
+    """It shows its own, and says less; the guard's JAR brings them."""
+    info = {"themes": {"login": [{"name": one} for one in login], "admin": [{"name": one} for one in admin]}}
+    found = server._themes(info, {"loginTheme": "quanheng", "adminTheme": "quanheng"})
+    assert found.state is state
+    assert ("quanheng-guard.jar" in found.remedy) is (state is State.WARN)
+
+
 @dataclass
 class Guarded:
     """A realm in memory with a guard, and what the doctor says of it."""

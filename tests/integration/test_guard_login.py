@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from urllib.parse import urlencode, urljoin
 
@@ -11,89 +10,40 @@ import requests
 from deploy.local.form_login import _follow, _Form
 
 from fixtures.guard import CARD, GuardedRealm
+from fixtures.hall import HALL, VISITOR, VISITOR_PASSWORD, hall_question, link_visitor, open_hall
 from quanheng.keycloak.connection import Connection
-
-HALL = "hall"
-"""The identity provider, and the realm that plays it."""
-PASSWORD = "Long-enough-1"
 
 
 @pytest.fixture
 def hall(guarded_realm: GuardedRealm) -> Iterator[str]:
     """A foreign provider whose mapper gives a duty to whoever logs in; the id of its one user."""
-    admin, secret = guarded_realm.admin, secrets.token_urlsafe(16)
-    name = f"{guarded_realm.name}-hall".replace("guarded-", "test-")
-    base = f"{admin.url}/realms/{name}/protocol/openid-connect"
-    client = {
-        "clientId": "broker",
-        "secret": secret,
-        "redirectUris": [f"{admin.url}/*"],
-        "publicClient": False,
-    }
-    user = {
-        "username": "visitor",
-        "enabled": True,
-        "email": "visitor@hall.invalid",
-        "firstName": "张",
-        "lastName": "三",
-        "credentials": [{"type": "password", "value": PASSWORD, "temporary": False}],
-    }
-    realm = {"realm": name, "enabled": True, "clients": [client], "users": [user]}
-    admin.request("POST", "admin/realms", json=realm)
-    provider = {
-        "alias": HALL,
-        "providerId": "oidc",
-        "enabled": True,
-        "config": {
-            "authorizationUrl": f"{base}/auth",
-            "tokenUrl": f"{base}/token",
-            "issuer": f"{admin.url}/realms/{name}",
-            "clientId": "broker",
-            "clientSecret": secret,
-            "defaultScope": "openid",
-            "syncMode": "FORCE",
-        },
-    }
     mapper = {
         "name": "power",
         "identityProviderAlias": HALL,
         "identityProviderMapper": "oidc-hardcoded-role-idp-mapper",
         "config": {"syncMode": "FORCE", "role": "duty-handler"},
     }
-    providers = guarded_realm.path("/identity-provider/instances")
-    admin.request("POST", providers, json=provider)
-    guarded_realm.configurator.request("POST", f"{providers}/{HALL}/mappers", json=mapper)
-    portal = {
-        "clientId": "portal",
-        "publicClient": True,
-        "redirectUris": ["http://127.0.0.1:1/*"],
-    }
-    admin.request("POST", guarded_realm.path("/clients"), json=portal)
-    yield admin.get(f"admin/realms/{name}/users")[0]["id"]
-    admin.request("DELETE", f"{providers}/{HALL}")
-    admin.request("DELETE", guarded_realm.path(f"/clients/{guarded_realm.client('portal')}"))
-    admin.request("DELETE", f"admin/realms/{name}")
+    name = f"{guarded_realm.name}-hall".replace("guarded-", "test-")
+    with open_hall(guarded_realm.admin, name) as visitor:
+        mappers = guarded_realm.path(f"/identity-provider/instances/{HALL}/mappers")
+        guarded_realm.configurator.request("POST", mappers, json=mapper)
+        yield visitor
 
 
 def scan(admin: Connection, realm: str) -> requests.Response:
     """Log in to the portal by the provider, as a browser does; the last page."""
-    question = {
-        "client_id": "portal",
-        "response_type": "code",
-        "scope": "openid",
-        "redirect_uri": "http://127.0.0.1:1/done",
-        "kc_idp_hint": HALL,
-    }
     with requests.Session() as browser:
         browser.trust_env = False
         browser.headers["Accept"] = "text/html,application/xhtml+xml,*/*;q=0.8"
         page = _follow(
-            browser, "GET", f"{admin.url}/realms/{realm}/protocol/openid-connect/auth?{urlencode(question)}"
+            browser,
+            "GET",
+            f"{admin.url}/realms/{realm}/protocol/openid-connect/auth?{urlencode(hall_question())}",
         )
         form = _Form()
         form.feed(page.text)
         assert form.action is not None, page.text
-        filled_in = {**form.hidden, "username": "visitor", "password": PASSWORD}
+        filled_in = {**form.hidden, "username": VISITOR, "password": VISITOR_PASSWORD}
         return _follow(browser, "POST", urljoin(page.url, form.action), filled_in)
 
 
@@ -101,8 +51,7 @@ def test_mapper_of_a_provider(guarded_realm: GuardedRealm, hall: str) -> None:
     """The login ends on a page with the reason; the role was not given, and the veto names no actor."""
     realm = guarded_realm
     user = realm.add_person()
-    link = {"identityProvider": HALL, "userId": hall, "userName": "visitor"}
-    realm.admin.request("POST", realm.path(f"/users/{user}/federated-identity/{HALL}"), json=link)
+    link_visitor(realm.admin, user, hall)
 
     page = scan(realm.admin, realm.name)
 

@@ -24,6 +24,7 @@ from quanheng.keycloak.configuration import (
 from quanheng.keycloak.configuration_files import read_mapper_rules
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.credentials import AdminPassword
+from quanheng.keycloak.glass import GLASS_CLIENT
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import CONFIGURATOR_CLIENT, SYNC_CLIENT, RestRealm
 from quanheng.model.ids import RoleName, Username
@@ -123,6 +124,44 @@ def _override(client_id: str, kind: str, flow: str) -> Callable[[KeycloakRealm],
     return tamper
 
 
+def _no_override(realm: KeycloakRealm) -> None:
+    _put_client(GLASS_CLIENT, authenticationFlowBindingOverrides={"browser": ""})(realm)
+
+
+def _steps(realm: KeycloakRealm, flow: str) -> Any:
+    return send(realm, "GET", f"/authentication/flows/{flow}/executions")
+
+
+def _drop_inner_step(flow: str) -> Callable[[KeycloakRealm], object]:
+    """Take the last step away, which is of a flow within the flow: what denies."""
+    return lambda realm: send(realm, "DELETE", f"/authentication/executions/{_steps(realm, flow)[-1]['id']}")
+
+
+def _other_condition(realm: KeycloakRealm) -> None:
+    step = next(
+        item for item in _steps(realm, GLASS_CLIENT) if item.get("providerId") == "conditional-user-role"
+    )
+    path = f"/authentication/config/{step['authenticationConfig']}"
+    config = {"condUserRole": f"default-roles-{realm.name}"}
+    send(realm, "PUT", path, {**send(realm, "GET", path), "config": config})
+
+
+def _weaken_condition(realm: KeycloakRealm) -> None:
+    step = _steps(realm, GLASS_CLIENT)[1]
+    send(
+        realm,
+        "PUT",
+        f"/authentication/flows/{GLASS_CLIENT}/executions",
+        {**step, "requirement": "DISABLED"},
+    )
+
+
+def _widen_glass_role(realm: KeycloakRealm) -> None:
+    management = client_of(realm, "realm-management")["id"]
+    role = send(realm, "GET", f"/clients/{management}/roles/manage-realm")
+    send(realm, "POST", "/roles/break-glass/composites", [role])
+
+
 def _put_flow(flow: str, **change: Any) -> Callable[[KeycloakRealm], object]:
     def tamper(realm: KeycloakRealm) -> None:
         found = next(item for item in send(realm, "GET", "/authentication/flows") if item["alias"] == flow)
@@ -179,6 +218,7 @@ TAMPERINGS: dict[str, Callable[[KeycloakRealm], object]] = {
     "realm.adminEventsDetailsEnabled": _put("", adminEventsDetailsEnabled=True),
     "realm.directGrantFlow": _put("", directGrantFlow="direct grant"),
     "realm.browserFlow": _put("", browserFlow="browser"),
+    "realm.loginTheme": _put("", loginTheme="keycloak.v2"),
     "user-profile.unmanagedAttributePolicy": _put("/users/profile", unmanagedAttributePolicy="ENABLED"),
     "required-actions.idp_link.enabled": _put("/authentication/required-actions/idp_link", enabled=True),
     "flows.quanheng-deny": _drop_execution,
@@ -210,6 +250,18 @@ TAMPERINGS: dict[str, Callable[[KeycloakRealm], object]] = {
         "account", attributes={"oauth2.device.authorization.grant.enabled": "true"}
     ),
     "clients.quanheng-sync.service_roles": _grant_admin,
+    "clients.quanheng-break-glass.authenticationFlowBindingOverrides.browser": _no_override,
+    "clients.quanheng-break-glass.authenticationFlowBindingOverrides.direct_grant": _override(
+        GLASS_CLIENT, "direct_grant", "direct grant"
+    ),
+    "clients.quanheng-break-glass.redirectUris": _put_client(
+        GLASS_CLIENT, redirectUris=["https://evil.invalid/*"]
+    ),
+    "roles.break-glass.composites": _widen_glass_role,
+    "realm.enabledEventTypes": _put("", enabledEventTypes=["LOGOUT"]),
+    "required-actions.CONFIGURE_TOTP.enabled": _put(
+        "/authentication/required-actions/CONFIGURE_TOTP", enabled=True
+    ),
     "roles.default-roles.composites": _widen_default_role,
     "default-groups./人人加入": _add_default_group,
     "clients.quanheng-sync.service_account.enabled": _switch_account_off,
@@ -242,6 +294,32 @@ def test_drift(keycloak_realm: KeycloakRealm, where: str) -> None:
     assert named == {where} | CONSEQUENCES.get(where, set())
     apply_configuration(admin, keycloak_realm.desired)
     assert differences(admin, keycloak_realm.desired) == []
+
+
+FLOWS_WITHIN: dict[str, tuple[str, Callable[[KeycloakRealm], object]]] = {
+    "what denies others": ("quanheng-break-glass", _drop_inner_step("quanheng-break-glass")),
+    "what denies a sealed account": (
+        "quanheng-browser-password",
+        _drop_inner_step("quanheng-browser-password"),
+    ),
+    "another role": ("quanheng-break-glass", _other_condition),
+    "a flow within switched off": ("quanheng-break-glass", _weaken_condition),
+}
+
+
+@pytest.mark.parametrize("name", FLOWS_WITHIN)
+def test_a_flow_within_a_flow(keycloak_realm: KeycloakRealm, name: str) -> None:
+    """Each step of it is compared, and all of it is made anew, once."""
+    flow, tamper = FLOWS_WITHIN[name]
+    before = [(item["level"], item.get("providerId")) for item in _steps(keycloak_realm, flow)]
+    tamper(keycloak_realm)
+    admin = keycloak_realm.admin()
+
+    assert [gap.where for gap in differences(admin, keycloak_realm.desired)] == [f"flows.{flow}"]
+    apply_configuration(admin, keycloak_realm.desired)
+
+    assert differences(admin, keycloak_realm.desired) == []
+    assert [(item["level"], item.get("providerId")) for item in _steps(keycloak_realm, flow)] == before
 
 
 def _delete_scope(name: str) -> Callable[[KeycloakRealm], object]:
@@ -421,21 +499,25 @@ def test_why_an_administrator_gets_no_token(keycloak_realm: KeycloakRealm) -> No
 
 
 def test_fine_grained_permissions(keycloak_realm: KeycloakRealm) -> None:
-    """Power without a role: switched on, it is named, also for the daily client, and applying switches it
-    off; the client that Keycloak made for it is nobody's way in."""
-    assert send(keycloak_realm, "GET", "")["adminPermissionsEnabled"] is False
-    _put("", adminPermissionsEnabled=True)(keycloak_realm)
-    admin, gap = keycloak_realm.admin(), Difference("realm.adminPermissionsEnabled", "false", "true")
-    try:
-        sync = keycloak_realm.client(SYNC_CLIENT)
-        assert compare_realm(sync, keycloak_realm.desired).alarming == (gap,)
-        assert apply_configuration(admin, keycloak_realm.desired) == [gap]
+    """What a county's administrators may do hangs on them: switched off, it is named, also for the daily
+    client, and applying switches them on, as they were; the client that Keycloak made for them is nobody's
+    way in."""
+    assert send(keycloak_realm, "GET", "")["adminPermissionsEnabled"] is True
+    base = f"/clients/{client_of(keycloak_realm, 'admin-permissions')['id']}/authz/resource-server"
+    group = {"name": "qh:who", "groups": []}
+    send(keycloak_realm, "POST", f"{base}/policy/group", group)
+    _put("", adminPermissionsEnabled=False)(keycloak_realm)
+    admin, gap = keycloak_realm.admin(), Difference("realm.adminPermissionsEnabled", "true", "false")
+    sync = keycloak_realm.client(SYNC_CLIENT)
+    assert compare_realm(sync, keycloak_realm.desired).alarming == (gap,)
+    assert keycloak_realm.rest().permissions.read() is None
+    assert apply_configuration(admin, keycloak_realm.desired) == [gap]
 
-        assert send(keycloak_realm, "GET", "")["adminPermissionsEnabled"] is False
-        assert differences(admin, keycloak_realm.desired) == []
-    finally:
-        # Keycloak lets nobody delete the client it made for them: the next test gets a new realm.
-        send(keycloak_realm, "DELETE", "")
+    assert send(keycloak_realm, "GET", "")["adminPermissionsEnabled"] is True
+    assert differences(admin, keycloak_realm.desired) == []
+    kept = keycloak_realm.rest().permissions.read()
+    assert kept is not None
+    assert set(kept.policies) == {"qh:who"}
 
 
 def test_features_that_nobody_needs_are_off(keycloak_realm: KeycloakRealm) -> None:

@@ -31,7 +31,6 @@ from quanheng.model.person import BasisKind, Hold, HoldKind, ProposalKind, Propo
 from quanheng.model.registry import Founder
 from quanheng.model.staff import OrgKind
 from quanheng.policy.compiling import compile_rules
-from quanheng.policy.pack import Pack
 from quanheng.policy.schema import Exclusion, PostsFile, RulesFile, Selector
 from quanheng.policy.units import Units
 
@@ -200,7 +199,7 @@ def test_exclusions_grant_neither_side() -> None:
         left=Selector(posts=("handler",)),
         right=Selector(posts=("operator",)),
     )
-    strict = Pack(**{**vars_of(pack), "rules": RulesFile(exclusions=(pair,))})
+    strict = replace(pack, rules=RulesFile(exclusions=(pair,)))
     known = registry([ONE], [claim(ONE), claim(ONE, "140902000", "handler")])
     assert {basis.post for basis in desired_user(known, ONE).bases} == {"operator", "handler"}
     desired = build_desired(known, Units(known.units), strict, compile_rules(strict), today=TODAY)
@@ -222,26 +221,11 @@ def test_every_post_of_a_conflict_falls() -> None:
     handler = pack.post_by_id[PostId("handler")]
     extra = handler.model_copy(update={"id": "extra", "label": "另一岗位", "aliases": ()})
     posts = PostsFile(posts=(*pack.posts.posts, extra))
-    strict = Pack(**{**vars_of(pack), "posts": posts, "rules": RulesFile(exclusions=(rule,))})
+    strict = replace(pack, posts=posts, rules=RulesFile(exclusions=(rule,)))
     bureau = [claim(ONE, "140902000", post) for post in ("handler", "extra")]
     known = registry([ONE], [claim(ONE), *bureau])
     desired = build_desired(known, Units(known.units), strict, compile_rules(strict), today=TODAY)
     assert desired.users[ONE.id].bases == ()
-
-
-def vars_of(pack: Pack) -> dict[str, object]:
-    """The files of a pack by name."""
-    names = (
-        "info",
-        "organisations",
-        "qualifications",
-        "posts",
-        "permissions",
-        "rules",
-        "statuses",
-        "sources",
-    )
-    return {name: getattr(pack, name) for name in names}
 
 
 def test_withheld_in_one_area() -> None:

@@ -125,7 +125,7 @@ def test_posts_of_the_directory_are_groups_one_inside_another() -> None:
     population = generate("140902")
     entries = _parse(build_ldif(population.people, population.units, "dc=example,dc=cn"))
     groups = {entry["cn"][0]: entry for entry in entries if "groupOfNames" in entry["objectClass"]}
-    assert set(groups) == {"系统管理员", "业务管理员", "经办人员", "审核人员", "待遇审核组"}
+    assert set(groups) == {"系统管理员", "业务管理员", "审计员", "经办人员", "审核人员", "待遇审核组"}
     nested = groups.pop("待遇审核组")
     assert "description" not in nested
     assert nested["dn"][0] in groups["审核人员"]["member"]

@@ -106,13 +106,14 @@ def test_every_service_point_has_an_operator_who_is_enabled(xinzhou: Population)
 
 
 def test_each_bureau_has_its_staff(xinzhou: Population) -> None:
-    """Counties and the province have one administrator of each kind, the city has none (S3)."""
+    """Counties and the province have one administrator of each kind, the city has none (S3); one audits."""
     admins = Counter((row.org, row.post_id) for row in xinzhou.rows("ldap") if row.post_id.endswith("_admin"))
     bureaus = {unit.code for unit in xinzhou.units if unit.kind is OrgKind.BUREAU}
     expected = {
         (org, kind): 1 for org in bureaus - {"140900000"} for kind in ("system_admin", "business_admin")
     }
     assert admins == expected
+    assert [row.org for row in xinzhou.people if row.post_id == "auditor"] == ["140000000"]
     reviewers = Counter(row.org for row in xinzhou.rows("ldap") if row.post_id == "reviewer")
     assert reviewers == dict.fromkeys(bureaus, 2)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import pytest
+import yaml
 
-from quanheng.keycloak.configuration_files import read_administration
+from quanheng.keycloak.configuration_files import configuration_folder, read_administration
 from quanheng.model.ids import KeycloakId, RoleName, Username
 from quanheng.model.realm import ObservedRealm, RealmGroup, RealmRole, RealmUser
 from quanheng.policy.administration import Administrator, Administrators, HolderKind, describe
@@ -107,6 +108,14 @@ def test_kinds_and_own_accounts() -> None:
     (more,) = found(USERS, ADMIN, name=ours, service=True, own={ours})
     assert set(more.ways) == {ADMIN}
     assert len(found(USERS, name=ours, service=True)) == 1  # somebody else of that name
+
+
+def test_sealed_accounts_may_hold_what_their_role_gives() -> None:
+    """ways-in.yaml says of each what roles.yaml puts into the role."""
+    roles = yaml.safe_load((configuration_folder() / "roles.yaml").read_text(encoding="utf-8"))
+    given = {name.partition("/")[2] for name in roles["realm_roles"]["break-glass"]["composites"]}
+    sealed = read_administration("quanheng-sync", "quanheng-configurator").sealed
+    assert sealed == {Username(f"break-glass-{number}"): given for number in (1, 2)}
 
 
 def test_in_words() -> None:

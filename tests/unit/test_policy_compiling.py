@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 from fixtures.pack_making import administrator, exclusion, make_pack, permission, post, rules_of, shipped
+from quanheng.model.ids import RoleName
 from quanheng.policy.compiling import catalogue, compile_rules, role_of_permission
+from quanheng.policy.console_roles import AUDITING, DELEGATED, REALM_MANAGEMENT
 from quanheng.policy.rules import CompiledRules
 from quanheng.policy.schema import Selector
 
@@ -55,6 +57,32 @@ def test_among_becomes_its_pairs() -> None:
         ("x-rule#3", {"post-b"}, {"post-c"}),
     ]
     assert {rule.source for rule in rules.exclusions} == {"x-rule"}
+
+
+def test_others() -> None:
+    """``others`` is every post and permission that the left side does not mean."""
+    rules = rules_of(
+        post("a"),
+        post("b"),
+        permissions=[permission("p", "b"), permission("q")],
+        exclusions=[exclusion(left={"posts": ["a"]}, right={"others": True})],
+    )
+    assert sides(rules) == [("x-rule", {"post-a"}, {"post-b", "sys/p", "sys/q"})]
+
+
+def test_console_roles() -> None:
+    """Who has a charge gets the console's lists, who audits what shows everything; no other post anything."""
+    rules = compile_rules(shipped("shanxi"))
+    own = {post: {part for part in parts if "/" in part} for post, parts in rules.composites.items()}
+    for name in ("post-system-admin", "post-business-admin"):
+        assert own[RoleName(name)] == DELEGATED
+    assert {role.partition("/")[2] for role in DELEGATED} == {"query-groups", "query-users"}
+    assert own[RoleName("post-auditor")] == AUDITING
+    assert f"{REALM_MANAGEMENT}/view-clients" not in AUDITING
+    assert all(role.partition("/")[2].startswith(("query-", "view-")) for role in AUDITING)
+    others = own.keys() - {"post-system-admin", "post-business-admin", "post-auditor"}
+    assert not any(part.startswith(REALM_MANAGEMENT) for post in others for part in own[post])
+    assert AUDITING.isdisjoint(rules.duties)
 
 
 def test_scopes_of_business_and_subsystem() -> None:

@@ -73,6 +73,29 @@ def staged(**fields: Any) -> Pack:
 
 
 FAULTS: dict[str, tuple[Making, str]] = {
+    # selectors
+    "others of nothing": (
+        lambda: clean(exclusions=[exclusion(left={"others": True}, right={"posts": ["a"]})]),
+        "rules.yaml: x-rule: others goes into the right of an exclusion alone",
+    ),
+    "others counted": (
+        lambda: clean(maxima=[limit(of={"others": True})]),
+        "rules.yaml: x-most: others goes into the right of an exclusion alone",
+    ),
+    "others but for some": (
+        lambda: clean(
+            exclusions=[exclusion(left={"posts": ["a"]}, right={"others": True, "except_kinds": ["经办"]})]
+        ),
+        "rules.yaml: x-rule: except_kinds goes with",
+    ),
+    "a post with others": (
+        lambda: make_pack(
+            AB,
+            [permission("p", "a")],
+            exclusions=[exclusion(left={"posts": ["a"]}, right={"others": True})],
+        ),
+        "rules.yaml: x-rule: post 'a' breaks it by itself",
+    ),
     # posts
     "unknown granter": (
         lambda: clean(post("c", granted_by=["king"], bases=["console"])),

@@ -66,7 +66,14 @@ def test_packs_are_stacked_by_name() -> None:
     """Several names are one pack; the first owns the realm."""
     pack = load_packs(["shanxi", "jincheng"])
     assert pack.info.id == "shanxi"
-    assert [item.letter for item in pack.info.regulations] == ["S", "X", "J"]
+    assert [item.letter for item in pack.info.regulations] == ["S", "X", "B", "J"]
+
+
+def test_a_realm_has_three_officers() -> None:
+    """A pack that leaves the 三员 to the one below it is no realm's only pack."""
+    with pytest.raises(ConfigurationError, match=r"administration\.yaml: officers") as caught:
+        load_packs(["jincheng"])
+    assert "stacked on" in caught.value.remedy
 
 
 def test_yaml_that_contains_itself(folder: Path) -> None:
@@ -76,9 +83,9 @@ def test_yaml_that_contains_itself(folder: Path) -> None:
 
 
 def test_every_file_is_needed(folder: Path) -> None:
-    """Each of the eight files that is missing is named, all of them at once."""
+    """Each of the nine files that is missing is named, all of them at once."""
     files = sorted(folder.glob("*.yaml"))
-    assert len(files) == 8
+    assert len(files) == 9
     for file in files:
         file.unlink()
     text = faults(folder)
@@ -193,7 +200,7 @@ RULES = {
     ),
     "high risk without approval": (
         "posts",
-        put("posts", 3, "approval", value="none"),
+        put("posts", 4, "approval", value="none"),
         "posts.yaml: reviewer: a high-risk post always needs a second person",
     ),
     "permission id twice": (

@@ -35,13 +35,23 @@ APART = [
     ("shanxi", "S5", "s5-business-admin-no-business", "post-business-admin", "post-operator"),
     ("shanxi", "S5", "s5-business-admin-no-permission", "post-business-admin", "jiujinban/card_handle"),
     ("shanxi", "S5", "s5-business-admin-no-permission", "post-business-admin", "jiujinban/benefit_review"),
+    *(
+        ("shanxi", "B8.1.5", "b8-auditor-nothing-else", "post-auditor", other)
+        for other in ("post-system-admin", "post-business-admin", "post-handler", "jiujinban/service_query")
+    ),
     # 恩施
     ("enshi", "E6", "e6-three-kinds", "post-account-admin", "post-permission-admin"),
     ("enshi", "E6", "e6-three-kinds", "post-account-admin", "post-casual-permission-admin"),
     ("enshi", "E6", "e6-three-kinds", "post-account-admin", "post-casual-operator"),
     ("enshi", "E6", "e6-three-kinds", "post-permission-admin", "post-library-operator"),
     ("enshi", "E6", "e6-three-kinds", "post-library-permission-admin", "labour_library/person_update"),
+    *(
+        ("enshi", "B8.1.5", "b8-auditor-nothing-else", "post-auditor", other)
+        for other in ("post-account-admin", "post-casual-permission-admin", "labour_library/person_query")
+    ),
     # 晋城, in 山西's realm
+    (STACK, "B8.1.5", "b8-auditor-nothing-else", "post-auditor", "post-super-admin"),
+    (STACK, "B8.1.5", "b8-auditor-nothing-else", "post-auditor", "gongjian/project_query"),
     (STACK, "J8", "j8-super-and-system-admin", "post-super-admin", "post-lead-system-admin"),
     (STACK, "J8", "j8-super-and-system-admin", "post-super-admin", "post-system-admin"),
     (STACK, "J8", "j8-administrators-and-users", "post-super-admin", "post-acceptance-user"),
@@ -83,7 +93,14 @@ APART = [
     ("gansu", "G18", "g18-maintainers-no-business", "post-system-operator", "post-cashier"),
     ("gansu", "G18", "g18-maintainers-no-business", "post-system-operator", "shebao/statistics"),
     ("gansu", "G18", "g18-maintainers-no-business", "post-permission-maintainer", "shebao/audit"),
+    ("gansu", "B8.1.5", "b8-system-and-permissions", "post-system-operator", "post-permission-maintainer"),
+    *(
+        ("gansu", "B8.1.5", "b8-auditor-nothing-else", "post-auditor", other)
+        for other in ("post-principal", "post-system-operator", "post-cashier", "shebao/insured_query")
+    ),
     # the pack that was written from the page
+    ("fifth", "N4", "n4-administrators-apart", "post-system-admin", "post-security-admin"),
+    ("fifth", "N4", "n4-auditor-alone", "post-audit-admin", "jiuye/query"),
     ("fifth", "N4", "n4-administrators-apart", "post-security-admin", "post-audit-admin"),
     ("fifth", "N4", "n4-administrators-apart", "post-audit-admin", "post-payer"),
     ("fifth", "F2", "f2-two-steps", "post-subsidy-first", "post-subsidy-recheck"),
@@ -137,6 +154,16 @@ def test_every_exclusion_is_in_the_table(pack: str) -> None:
     assert {rule.source for rule in compile_rules(shipped(pack)).exclusions} <= tested
 
 
+@pytest.mark.parametrize("pack", sorted(AREAS))
+def test_who_audits_holds_nothing_else(pack: str) -> None:
+    """No post and no permission of a realm goes together with auditing, queries neither (三员)."""
+    (audit,) = shipped(pack).audit_posts
+    role = shipped(pack).post_by_id[audit].role
+    others = [other for other in compile_rules(shipped(pack)).duties if other != role]
+    assert len(others) > 10
+    assert [other for other in others if not refusals(pack, role, other)] == []
+
+
 def test_only_where_the_text_leaves_room() -> None:
     """原则上 in J8 can be waived; 严禁 (S3) and 不得 (E6, G11) never."""
     waivable = {
@@ -153,6 +180,7 @@ def test_only_where_the_text_leaves_room() -> None:
     [
         ("shanxi", "system_admin", "permanent"),
         ("shanxi", "business_admin", "permanent"),
+        ("shanxi", "auditor", "permanent"),
         ("gansu", "account_rechecker", "permanent"),
         ("gansu", "account_approver", "permanent"),
         ("gansu", "benefit_rechecker", "permanent"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fixtures.pack_making import COUNTY, NEIGHBOUR, hold, shipped
 from quanheng.model.ids import KeycloakId, OrgCode
 from quanheng.policy.compiling import compile_rules
@@ -41,7 +43,16 @@ def test_county_without_administrators() -> None:
         ("s3-has-business-admin", COUNTY),
         ("s3-has-business-admin", NEIGHBOUR),
         ("s3-has-operator", NEIGHBOUR),
+        ("b8-has-auditor", "14"),
     ]
+
+
+@pytest.mark.parametrize(("pack", "area"), [("shanxi", "14"), ("enshi", "4228"), ("gansu", "62")])
+def test_nobody_audits(pack: str, area: str) -> None:
+    """Where a pack has administrators of its topmost tier, it has somebody who audits (三员)."""
+    at = OrgCode(area)
+    assert ("b8-has-auditor", at) in missing(pack, [at], {})
+    assert ("b8-has-auditor", at) not in missing(pack, [at], people(pack, ("auditor", at)))
 
 
 def test_no_pair() -> None:

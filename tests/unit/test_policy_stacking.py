@@ -140,6 +140,36 @@ def test_rules_of_the_first_pack_count_for_all() -> None:
     assert rules.exclusions[0].right == {"sys/sell", "two/p"}
 
 
+def test_charges_of_the_upper_pack_count_in_its_scope() -> None:
+    """Charges get the scope as their areas, or keep narrower ones; the others stay as they are."""
+    charge = {"tiers": ["county"], "powers": ["accounts"], "over": ["bureaus"], "article": "S4"}
+    over = upper(
+        administrator("warden", approved_by=["chief"], tiers=["county"]),
+        *CHIEFS,
+        administration={
+            "charges": [{"post": "warden", **charge}, {"post": "warden", **charge, "areas": ["140581"]}]
+        },
+    )
+    base = make_pack(CHIEFS, administration={"charges": [{"post": "chief", **charge}]})
+    charges = stack([base, over]).administration.charges
+    assert [(item.post, item.areas) for item in charges] == [
+        ("chief", ()),
+        ("warden", ("1405",)),
+        ("warden", ("140581",)),
+    ]
+
+
+def test_auditor_of_the_first_pack_serves_the_others() -> None:
+    """The 三员 are the first pack's; who audits the province gets no post of the upper pack either."""
+    pack = shipped("shanxi+jincheng")
+    assert pack.administration.officers == shipped("shanxi").administration.officers
+    rules = compile_rules(pack)
+    auditor = hold(rules, "post-auditor", OrgCode("14"))
+    held = (*auditor, *hold(rules, "post-super-admin", OrgCode("1405")))
+    found = judge(rules, held, qualifications={QualificationId("permanent")}, day=DAY)
+    assert {item.rule for item in found} == {"b8-auditor-nothing-else"}
+
+
 def subsystem(name: str, *items: dict[str, Any], label: str = "系统") -> dict[str, Any]:
     """A table of one subsystem."""
     return {"subsystems": [{"id": name, "label": label, "permissions": list(items)}]}

@@ -36,6 +36,21 @@ _FAMILIES: Final[Mapping[str, tuple[Group, str, tuple[str, ...]]]] = {
         "Its configuration, and the configurator.",
         ("apply", "open", "close", "status"),
     ),
+    "admin": (
+        _ANSWERS,
+        "Administrators in the console, and what they may do.",
+        ("apply", "list", "explain", "matrix"),
+    ),
+    "accounts": (
+        _PEOPLE,
+        "Accounts that administrators made in the console.",
+        ("drafts", "complete"),
+    ),
+    "glass": (
+        _FIRST,
+        "The two sealed accounts for emergencies.",
+        ("seal", "status"),
+    ),
     "pack": (_FIRST, "Policy packs.", ("lint",)),
     "ledger": (_RECORD, "The ledger of what was done.", ("verify", "export", "anchor")),
 }

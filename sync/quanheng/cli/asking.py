@@ -27,6 +27,20 @@ def ask_secret(prompt: str, *, instead: str) -> Sensitive:
     return Sensitive(answer)
 
 
+def ask(prompt: str, *, instead: str) -> str:
+    """Ask for a value that may be seen while it is typed; otherwise as :func:`ask_secret`."""
+    if sys.stdin.isatty():
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+    answer = sys.stdin.readline().strip()
+    if not answer:
+        raise ConfigurationError(
+            "a value was asked for and nothing came; nothing was done",
+            remedy=f"run it in a terminal, or give {instead}",
+        )
+    return answer
+
+
 def confirm(question: str) -> bool:
     """Ask yes or no. Raises :class:`ConfigurationError` without a terminal."""
     if not sys.stdin.isatty():

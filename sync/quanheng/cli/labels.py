@@ -34,10 +34,14 @@ CHANGES: Final[Mapping[ChangeKind, str]] = {
 
 FINDINGS: Final[Mapping[FindingKind, str]] = {
     FindingKind.FOREIGN_USER: "非本系统账号",
+    FindingKind.DRAFT_ACCOUNT: "草稿账号",
+    FindingKind.DRAFT_NOT_LINKED: "草稿未能关联",
     FindingKind.FOREIGN_GROUP: "非本系统的组",
     FindingKind.FOREIGN_ROLE: "非本系统的角色",
     FindingKind.DUTY_ON_FOREIGN_USER: "非本系统账号持有岗位",
     FindingKind.ADMINISTRATOR: "持有域管理权限",
+    FindingKind.BREAK_GLASS: "应急账号",
+    FindingKind.ADMIN_PERMISSION: "管理权限",
     FindingKind.SOURCES_DISAGREE: "来源不一致",
     FindingKind.OTHER_COUNTY: "跨县任岗",
     FindingKind.NOT_QUALIFIED: "不具备任岗条件",

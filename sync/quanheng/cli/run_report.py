@@ -49,6 +49,11 @@ def synchronised_report(context: Context, done: Synchronised, *, seconds: float)
         "seconds": round(seconds, 3),
         "people_per_second": round(people / seconds, 1) if seconds else 0.0,
         "refused": [_refusal(result) for result in done.outcome.refused],
+        "permissions": {
+            "changes": len(done.delegated.changes),
+            "foreign": list(done.delegated.foreign),
+            "outdated": done.delegated.outdated,
+        },
         **_tail(plan),
     }
 

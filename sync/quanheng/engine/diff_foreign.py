@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from quanheng.engine.comparison import Comparison, names
 from quanheng.model.change import ChangeKind
 from quanheng.model.finding import FindingKind
-from quanheng.model.ids import join
+from quanheng.model.ids import KeycloakId, join
 from quanheng.model.realm import RealmUser
 
 
@@ -16,42 +17,47 @@ def diff_foreign_user(work: Comparison, have: RealmUser, *, is_wanted: bool) -> 
 
     ``is_wanted``: its name is that of one of our people.
     """
-    groups = [(group, work.keys[group]) for group in sorted(have.groups) if group in work.keys]
-    roles = {role for role in have.roles if work.gives_power(role)}
     if not have.service_account:
         work.find(FindingKind.FOREIGN_USER, str(have.username), "不是由 quanheng 建立的账号，未作处理")
     if is_wanted:
-        # Keycloak refuses the name to its owner for ever.
-        work.find(
-            FindingKind.NAME_TAKEN,
-            str(have.username),
-            "外来账号占用了本系统人员的用户名，该人员的账号不能建立或改回此名：请由主域管理员给外来账号改名或删除，"
-            "下一次同步即恢复",
-            violation=True,
-        )
-    for group, key in groups:
+        report_taken_name(work, have)
+    disarm(work, have, "外来账号", have.groups)
+
+
+def report_taken_name(work: Comparison, have: RealmUser) -> None:
+    """Tell that a user has the name of one of our people: Keycloak refuses it to its owner for ever."""
+    work.find(
+        FindingKind.NAME_TAKEN,
+        str(have.username),
+        "外来账号占用了本系统人员的用户名，该人员的账号不能建立或改回此名：请由主域管理员给外来账号改名或删除，"
+        "下一次同步即恢复",
+        violation=True,
+    )
+
+
+def disarm(work: Comparison, have: RealmUser, what: str, groups: Iterable[KeycloakId]) -> None:
+    """Take a user that is nobody's out of these groups as far as they are ours, and duties' roles from it.
+
+    ``what`` it is called: 外来账号.
+    """
+    for group in sorted(groups):
+        if group not in work.keys:
+            continue
         path = join(work.observed.groups[group].path)
-        work.find(
-            FindingKind.DUTY_ON_FOREIGN_USER, str(have.username), f"外来账号属于 {path}", violation=True
-        )
+        work.find(FindingKind.DUTY_ON_FOREIGN_USER, str(have.username), f"{what}属于 {path}", violation=True)
         work.add(
             ChangeKind.REVOKE,
             str(have.username),
-            "外来账号或服务账号不得持有岗位",
-            detail={"id": have.id, "group": group, "path": path, "key": key},
+            f"{what}或服务账号不得持有岗位",
+            detail={"id": have.id, "group": group, "path": path, "key": work.keys[group]},
         )
-    if roles:
+    if roles := {role for role in have.roles if work.gives_power(role)}:
         held = "、".join(sorted(roles))
-        work.find(
-            FindingKind.DUTY_ON_FOREIGN_USER,
-            str(have.username),
-            f"外来账号持有 {held}",
-            violation=True,
-        )
+        work.find(FindingKind.DUTY_ON_FOREIGN_USER, str(have.username), f"{what}持有 {held}", violation=True)
         work.add(
             ChangeKind.ROLE_REMOVE,
             str(have.username),
-            "外来账号或服务账号不得持有岗位角色",
+            f"{what}或服务账号不得持有岗位角色",
             detail={"id": have.id, "roles": names(roles)},
         )
 

@@ -151,7 +151,9 @@ def diff_roles(work: Comparison) -> None:
     that contain anything: only the configurator, or the guard, may mend them."""
     carried = {name for group in work.desired.groups.values() for name in group.roles}
     wanted = {name: work.composites.get(name, frozenset()) for name in carried | work.composites.keys()}
-    wanted |= {part: frozenset() for parts in work.composites.values() for part in parts}
+    contained = {part for parts in work.composites.values() for part in parts}
+    # Keycloak's own roles in them are no duties, and contain what Keycloak wants.
+    wanted |= dict.fromkeys(contained & work.desired.duties, frozenset())
     for name, parts in sorted(wanted.items()):
         if name in work.exchanged:
             continue

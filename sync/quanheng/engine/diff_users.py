@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from quanheng.engine.comparison import Comparison, names, plain
 from quanheng.engine.desired import DesiredUser
+from quanheng.engine.matching import is_nobodys
 from quanheng.engine.trees import join_rank
 from quanheng.model.change import ChangeKind, Json
 from quanheng.model.ids import KeycloakId, PersonId, join
@@ -90,12 +91,16 @@ def _diff_fields(work: Comparison, want: DesiredUser, have: RealmUser) -> None:
         work.add(
             ChangeKind.UPDATE,
             str(person.username),
-            "与来源或发放的不同",
+            "草稿账号补全为实名账号" if _was_draft(want, have) else "与来源或发放的不同",
             person=person.id,
             origin=want.origin,
             detail={"id": have.id, "fields": fields, "enabled": have.enabled},
             private={"name": person.name, "attributes": plain(attributes)},
         )
+
+
+def _was_draft(want: DesiredUser, have: RealmUser) -> bool:
+    return have.username != want.person.username and is_nobodys(have)
 
 
 def _diff_memberships(work: Comparison, want: DesiredUser, have: RealmUser) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from quanheng.engine.trees import KEY, qualification_places, root_names
 from quanheng.model.ids import GroupPath, KeycloakId, OrgCode, QualificationId
-from quanheng.model.realm import RealmGroup
+from quanheng.model.realm import RealmGroup, RealmUser
 from quanheng.policy.pack import Pack
 
 Groups = Mapping[KeycloakId, RealmGroup]
@@ -28,6 +28,11 @@ class Matched:
     """Id of each that exists → its key."""
     doubles: tuple[RealmGroup, ...]
     """Groups with the key of another."""
+
+
+def is_nobodys(user: RealmUser) -> bool:
+    """Whether a user says of nobody whose it is, and is no client's own."""
+    return not user.service_account and not any(user.attributes.get("person_id", ()))
 
 
 def find_roots(names: Iterable[str], groups: Groups) -> frozenset[str]:

@@ -16,6 +16,7 @@ from quanheng.clock import day_in_china
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import OrgCode, PersonId, SourceId, StaffNo, Username
 from quanheng.model.person import (
+    APPLICATION,
     Claim,
     PersonRecord,
     Proposal,
@@ -280,6 +281,8 @@ def _replace_claims(
 ) -> None:
     declaration = item.reading.declaration
     source, today = declaration.source, day_in_china(declaration.as_of)
+    if source != APPLICATION:
+        _end_applications(state, people)
     old: dict[PersonId, list[Claim]] = defaultdict(list)
     for claim in state.claims.values():
         if claim.source == source:
@@ -312,6 +315,13 @@ def _replace_claims(
                 state.claims[key] = replace(claim, missing_since=today)
             elif (today - (claim.missing_since or today)).days >= pack.info.absence_grace_days:
                 del state.claims[key]
+
+
+def _end_applications(state: _State, people: Collection[PersonId]) -> None:
+    """A source has named these people: what was applied for to begin with is its to say from now on."""
+    ended = [key for key in state.claims if key[0] == APPLICATION and key[1] in people]
+    for key in ended:
+        del state.claims[key]
 
 
 def _claim(source: SourceId, person: PersonId, row: StaffRow) -> Claim:

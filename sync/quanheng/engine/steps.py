@@ -125,6 +125,8 @@ def run_user_step(realm: Realm, world: World, step: Step) -> Result:
     after = user_after(change, user, target)
     roles = frozenset(RoleName(name) for name in texts(detail.get("roles")))
     match change.kind:
+        case ChangeKind.DISABLE if change.person is None:
+            realm.switch_off(user.id)  # a draft: its name and attributes are not ours to write
         case ChangeKind.UPDATE | ChangeKind.ENABLE | ChangeKind.DISABLE:
             realm.update_user(
                 user.id,

@@ -129,7 +129,8 @@ def read_mapper_rules(folder: Path | None = None) -> MapperRules:
 def read_administration(
     sync_client: str, configurator_client: str, folder: Path | None = None
 ) -> Administration:
-    """Who may administer the realm: our service accounts, of these clients, as ``clients.yaml`` says."""
+    """Who may administer the realm: our service accounts, of these clients, as ``clients.yaml`` says, and the
+    sealed accounts, as ``ways-in.yaml`` does."""
     folder = folder or configuration_folder()
     found = _read(folder / "ways-in.yaml")["administration"]
     names = {"sync": sync_client, "configurator": configurator_client}
@@ -143,6 +144,7 @@ def read_administration(
             if "service_roles" in parts
         },
         tolerated={HolderKind(kind): frozenset(roles) for kind, roles in found["tolerated"].items()},
+        sealed={Username(name): frozenset(roles) for name, roles in found["sealed"].items()},
     )
 
 

@@ -22,6 +22,8 @@ def our_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator
     for client_id, parts in desired.clients["clients"].items():
         wanted = merged(parts["managed"], desired.clients["every"])
         found = documents.client(client_id)
+        if "flow" in parts:
+            wanted[_OVERRIDES] = _own_flow(documents, parts["flow"], found)
         if found is None:
             body = {"clientId": client_id, "protocol": "openid-connect"}
             body |= merged(parts.get("created", {}), wanted)
@@ -31,6 +33,13 @@ def our_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator
                 differences(f"clients.{client_id}", wanted, found),
                 partial(_mend_client, documents, found, wanted),
             )
+
+
+def _own_flow(documents: Documents, alias: str, found: Mapping[str, Any] | None) -> dict[str, str]:
+    """The binding of a client to a login flow of its own, for browsers, and to no other."""
+    ids = {flow["alias"]: flow["id"] for flow in documents.get("/authentication/flows")}
+    there = (found or {}).get(_OVERRIDES) or {}
+    return {**dict.fromkeys(there, ""), "browser": ids.get(alias, "")}
 
 
 def other_clients(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:

@@ -32,9 +32,13 @@ def permission_roles(documents: Documents, desired: DesiredConfiguration) -> Ite
 
 
 def post_roles(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """One realm role per post, containing its permissions. One whose post is gone is reported."""
+    """One realm role per post, containing its permissions, and those that are no post's. One whose post is
+    gone is reported."""
+    others = desired.roles["realm_roles"]
+    labels = {name: role["description"] for name, role in others.items()}
+    composites = {name: frozenset(role["composites"]) for name, role in others.items()}
     roles = _Roles(documents, desired, "/roles", "")
-    yield from roles.mendings(desired.post_roles, desired.composites)
+    yield from roles.mendings({**desired.post_roles, **labels}, {**desired.composites, **composites})
 
 
 def default_role(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:

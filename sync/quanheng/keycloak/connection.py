@@ -88,10 +88,15 @@ class _Token:
         self.claims: Mapping[str, Any] = jwt.decode(self.text, options={"verify_signature": False})
 
 
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's alone."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
 def require_safe_url(url: str) -> None:
     """Refuse an address to which tokens would go in the clear: :class:`ConfigurationError`."""
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(url)):
         raise ConfigurationError(
             f"keycloak.url: '{parts.scheme}://{parts.hostname}' would carry tokens in the clear",
             remedy="use https, or http on this machine alone",

@@ -33,6 +33,8 @@ class Affected:
     everything: bool = False
     configuration: bool = False
     """Settings, clients, flows or the user profile: nothing of the mirror, but ``check`` compares them."""
+    permissions: bool = False
+    """Fine-grained permissions of administrators; ``check`` compares them too."""
 
     def __or__(self, other: Affected) -> Affected:
         users = self.users | other.users
@@ -45,11 +47,13 @@ class Affected:
             roles=self.roles or other.roles,
             everything=self.everything or other.everything,
             configuration=self.configuration or other.configuration,
+            permissions=self.permissions or other.permissions,
         )
 
 
 _EVERYTHING: Final = Affected(everything=True)
 _CONFIGURATION: Final = Affected(configuration=True)
+_PERMISSIONS: Final = Affected(permissions=True)
 
 _CONFIGURATION_TYPES: Final = frozenset(
     {
@@ -57,10 +61,6 @@ _CONFIGURATION_TYPES: Final = frozenset(
         "AUTH_EXECUTION_FLOW",
         "AUTH_FLOW",
         "AUTHENTICATOR_CONFIG",
-        "AUTHORIZATION_POLICY",
-        "AUTHORIZATION_RESOURCE",
-        "AUTHORIZATION_RESOURCE_SERVER",
-        "AUTHORIZATION_SCOPE",
         "CLIENT_INITIAL_ACCESS_MODEL",
         "CLIENT_SCOPE",
         "CLIENT_SCOPE_CLIENT_MAPPING",
@@ -70,6 +70,14 @@ _CONFIGURATION_TYPES: Final = frozenset(
         "REALM_SCOPE_MAPPING",
         "REQUIRED_ACTION",
         "USER_PROFILE",
+    }
+)
+_PERMISSION_TYPES: Final = frozenset(
+    {
+        "AUTHORIZATION_POLICY",
+        "AUTHORIZATION_RESOURCE",
+        "AUTHORIZATION_RESOURCE_SERVER",
+        "AUTHORIZATION_SCOPE",
     }
 )
 _USER: Final = re.compile(r"users/([^/]+)(?:/.*)?")
@@ -82,7 +90,8 @@ def affected(events: Iterable[AdminEvent], *, known_actors: frozenset[str] = fro
     """What the events say must be read again.
 
     ``known_actors`` are the user ids of our own service accounts: the mirror was told of each user and
-    group as they wrote it, so those are not read again because of them. Roles and settings are. When
+    group as they wrote it, and they write the permissions of administrators, so those are not read again
+    because of them. Roles and settings are. When
     somebody else saved the realm's settings everything is: admin events may have been switched off, something
     done, and switched on again between two looks.
     """
@@ -93,7 +102,7 @@ def affected(events: Iterable[AdminEvent], *, known_actors: frozenset[str] = fro
     for event in events:
         found = _of(event)
         if event.actor_user in known_actors:
-            found = replace(found, users=frozenset(), groups=frozenset(), all_groups=False)
+            found = replace(found, users=frozenset(), groups=frozenset(), all_groups=False, permissions=False)
         elif _is_of_the_realm(event):
             found = replace(found, everything=True)
         # Gathered apart: a union of frozen sets for each of many events would take their number squared.
@@ -115,6 +124,8 @@ def _of(event: AdminEvent) -> Affected:
     kind, path, operation = event.resource_type, event.resource_path, event.operation
     if kind in _CONFIGURATION_TYPES:
         return _CONFIGURATION
+    if kind in _PERMISSION_TYPES:
+        return _PERMISSIONS
     match kind:
         case "USER" | "GROUP_MEMBERSHIP":
             return _user(path)

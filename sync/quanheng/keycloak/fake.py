@@ -16,12 +16,14 @@ from quanheng.keycloak.fake_base import refusal
 from quanheng.keycloak.fake_tampering import Tampering
 from quanheng.keycloak.guard_fake import FakeGuard
 from quanheng.keycloak.new_user import check_fields, check_new_users
+from quanheng.keycloak.permissions_fake import FakePermissions
 from quanheng.keycloak.representation import ROLE_EVENTS
 from quanheng.model.ids import KeycloakId, RoleName, Username
 from quanheng.model.realm import (
     AdminEvent,
     Attributes,
     FederatedIdentity,
+    LoginEvent,
     NewUser,
     RealmGroup,
     RealmMapper,
@@ -39,6 +41,7 @@ _WRITES = frozenset(
         "import_users",
         "create_user",
         "update_user",
+        "switch_off",
         "join_group",
         "leave_group",
         "add_roles",
@@ -74,6 +77,11 @@ class FakeRealm(Tampering):
     def guard(self) -> FakeGuard:
         """The guard of this realm; it is not installed unless a test says so."""
         return FakeGuard(self._state, self._call, self._tell, self.actor)
+
+    @property
+    def permissions(self) -> FakePermissions:
+        """The permissions of administrators."""
+        return FakePermissions(self._state.permissions, self._call, self._tell, may_write=self.can_import)
 
     @property
     def writes(self) -> int:
@@ -130,6 +138,13 @@ class FakeRealm(Tampering):
             there = user in self._state.users and user in self._state.passwords
             return frozenset({self._state.passwords[user]}) if there else frozenset()
 
+    def read_credentials(self, user: KeycloakId) -> frozenset[str]:
+        """Marks of a user's credentials."""
+        with self._call("read_credentials"):
+            kinds = {"password": self._state.passwords, "otp": self._state.otps}
+            there = user in self._state.users
+            return frozenset(f"{kind} {held[user]}" for kind, held in kinds.items() if there and user in held)
+
     def find_user(self, username: Username) -> RealmUser | None:
         """The user of this name."""
         with self._call("find_user"):
@@ -170,6 +185,19 @@ class FakeRealm(Tampering):
         return (
             event for event in events if event.operation == "CREATE" and event.resource_type in ROLE_EVENTS
         )
+
+    def read_logins(
+        self, since: datetime, *, client: str = "", user: KeycloakId | None = None
+    ) -> Iterator[LoginEvent]:
+        """Logins and refused attempts, oldest first."""
+        with self._call("read_logins"):
+            start = since.replace(microsecond=since.microsecond // 1000 * 1000)
+            found = [
+                event
+                for event in self._state.logins
+                if event.at >= start and client in ("", event.client) and user in (None, event.user)
+            ]
+        return iter(sorted(found, key=lambda event: event.at))
 
     def read_server_time(self) -> datetime:
         """The clock."""
@@ -283,6 +311,12 @@ class FakeRealm(Tampering):
             self._put_user(
                 replace(known, username=username, enabled=switch, name=name, attributes=dict(attributes))
             )
+            self._tell("UPDATE", "USER", f"users/{user}")
+
+    def switch_off(self, user: KeycloakId) -> None:
+        """Disable a user."""
+        with self._call("switch_off"):
+            self._put_user(replace(self._user(user), enabled=False))
             self._tell("UPDATE", "USER", f"users/{user}")
 
     def join_group(self, user: KeycloakId, group: KeycloakId) -> None:

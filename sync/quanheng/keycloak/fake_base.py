@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from quanheng.clock import Clock, system_clock
@@ -15,8 +15,10 @@ from quanheng.errors import UnreachableError
 from quanheng.keycloak.guard import SealedRules
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
+from quanheng.model.permission import AdminPermission, AdminPolicy
 from quanheng.model.realm import (
     AdminEvent,
+    LoginEvent,
     MapperHolder,
     NewUser,
     RealmGroup,
@@ -27,6 +29,15 @@ from quanheng.model.realm import (
 
 Hook = Callable[[str], None]
 """Called with the name of a port method; what it raises, the caller of the method gets."""
+
+
+@dataclass
+class FakePermissionState:
+    """The administrators' permissions of a realm; a test sets them."""
+
+    enabled: bool = True
+    policies: dict[str, AdminPolicy] = field(default_factory=dict)
+    permissions: dict[str, AdminPermission] = field(default_factory=dict)
 
 
 @dataclass
@@ -65,9 +76,13 @@ class FakeState:
         self.mappers: dict[KeycloakId, RealmMapper] = {}
         self.events: list[AdminEvent] = []
         self.guard = FakeGuardState()
+        self.permissions = FakePermissionState()
         self.is_down = False
         self.passwords: dict[KeycloakId, str] = {}
         """By user: what tells its password from the one before."""
+        self.otps: dict[KeycloakId, str] = {}
+        """The same of one-time passwords."""
+        self.logins: list[LoginEvent] = []
         self.not_before: dict[str, datetime] = {}
         """By account: tokens that it was given before are void."""
 

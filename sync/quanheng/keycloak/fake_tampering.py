@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 
 from quanheng.keycloak.fake_base import FakeBase
 from quanheng.keycloak.representation import GUARD_EVENT, SERVICE_ACCOUNT_PREFIX, client_role, realm_role
 from quanheng.model.ids import KeycloakId, RoleName, Username
-from quanheng.model.realm import MapperHolder, RealmMapper, RealmUser
+from quanheng.model.realm import LoginEvent, MapperHolder, RealmMapper, RealmUser
 
 
 class Tampering(FakeBase):
@@ -126,6 +127,35 @@ class Tampering(FakeBase):
         """Set a password within what makes or saves the user, whose event is all there is of it."""
         with self._state.lock:
             self._state.passwords[user] = str(uuid.uuid4())
+
+    def tamper_otp(self, user: KeycloakId) -> None:
+        """Give a user another one-time password."""
+        with self._state.lock:
+            self._state.otps[user] = str(uuid.uuid4())
+            self._tell("UPDATE", "USER", f"users/{user}")
+
+    def tamper_login(
+        self,
+        client: str,
+        user: KeycloakId | None,
+        error: str = "",
+        *,
+        session: str = "",
+        address: str = "192.0.2.7",
+    ) -> None:
+        """Log in at a client, or be refused there."""
+        with self._state.lock:
+            now = self._state.clock()
+            event = LoginEvent(
+                id=str(uuid.uuid4()),
+                at=now - timedelta(microseconds=now.microsecond % 1000),
+                client=client,
+                user=user,
+                address=address,
+                session="" if error else session or str(uuid.uuid4()),
+                error=error,
+            )
+            self._state.logins.append(event)
 
     def tamper_delete_group(self, group: KeycloakId) -> None:
         """Delete a group, with what is below it and every membership."""

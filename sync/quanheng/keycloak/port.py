@@ -17,11 +17,13 @@ from typing import Protocol
 
 from quanheng.errors import QuanhengError
 from quanheng.keycloak.guard import Guard
+from quanheng.keycloak.permissions import Permissions
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
 from quanheng.model.realm import (
     AdminEvent,
     Attributes,
     FederatedIdentity,
+    LoginEvent,
     NewUser,
     RealmGroup,
     RealmMapper,
@@ -66,6 +68,10 @@ class RealmReader(Protocol):
         """A mark of each password that a user has, another one for each that is set; none when the user is
         gone: one request."""
 
+    def read_credentials(self, user: KeycloakId) -> frozenset[str]:
+        """A mark of each credential that a user has, which begins with its kind (``password``, ``otp``) and a
+        blank; another one for each that is set; none when the user is gone: one request."""
+
     def find_user(self, username: Username) -> RealmUser | None:
         """The user with exactly this name, whole, or None."""
 
@@ -84,6 +90,12 @@ class RealmReader(Protocol):
 
     def read_role_events(self, since: datetime) -> Iterator[AdminEvent]:
         """Those of them alone by which roles were put into something: of a load they are few."""
+
+    def read_logins(
+        self, since: datetime, *, client: str = "", user: KeycloakId | None = None
+    ) -> Iterator[LoginEvent]:
+        """Logins, and attempts that were refused, at or after ``since``, oldest first (``/events``): at this
+        client, or of this user."""
 
     def read_server_time(self) -> datetime:
         """The server's clock, aware, to the second (a fresh token's ``iat``: Keycloak sends no ``Date``)."""
@@ -126,6 +138,9 @@ class RealmWriter(Protocol):
 
         ``enabled`` None leaves the switch as it is, whoever may have turned it a moment ago.
         """
+
+    def switch_off(self, user: KeycloakId) -> None:
+        """Disable a user and leave all else as it is, whatever somebody else has written there."""
 
     def join_group(self, user: KeycloakId, group: KeycloakId) -> None:
         """Make the user a member."""
@@ -180,6 +195,10 @@ class Realm(RealmReader, RealmWriter, Protocol):
     @property
     def guard(self) -> Guard:
         """The guard of this realm, whether or not the server has one."""
+
+    @property
+    def permissions(self) -> Permissions:
+        """The fine-grained permissions of administrators; writing them needs the configurator."""
 
     @property
     def can_import(self) -> bool:

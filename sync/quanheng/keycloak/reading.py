@@ -11,10 +11,11 @@ from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.paging import Pages
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.ids import GroupPath, KeycloakId, RoleName, Username
-from quanheng.model.realm import AdminEvent, RealmGroup, RealmRole, RealmUser
+from quanheng.model.realm import AdminEvent, LoginEvent, RealmGroup, RealmRole, RealmUser
 
 _NO_ACCOUNT: Final = frozenset({400, 404, 409})
 """Answers for a client without an account; 409 when it cannot be told which of several it is."""
+_LOGINS: Final = ("LOGIN", "LOGIN_ERROR")
 
 
 class RealmReading:
@@ -170,6 +171,11 @@ class RealmReading:
             f"{body['id']} {body.get('createdDate')}" for body in found if body["type"] == "password"
         )
 
+    def credentials(self, user: KeycloakId) -> frozenset[str]:
+        """Kind, id and time of each credential of a user."""
+        found = self._pages.get_or_none(f"/users/{user}/credentials") or ()
+        return frozenset(f"{body['type']} {body['id']} {body.get('createdDate')}" for body in found)
+
     def find(self, username: Username) -> RealmUser | None:
         """The user with exactly this name."""
         user = self.find_id(username)
@@ -196,20 +202,27 @@ class RealmReading:
         return None
 
     def admin_events(self, since: datetime, page_size: int, **only: Any) -> Iterator[AdminEvent]:
-        """Events at or after ``since``, each once; ``only``: of these kinds, as Keycloak names them.
+        """Events at or after ``since``, each once; ``only``: of these kinds, as Keycloak names them."""
+        return map(made.event_of, self._events("/admin-events", since, page_size, only))
 
-        Keycloak orders by time alone, and events of one millisecond in any order, so a page by number could
-        skip one: the next page starts at the time of the last event.
-        """
+    def logins(self, since: datetime, page_size: int, **only: Any) -> Iterator[LoginEvent]:
+        """The same of logins and refused attempts; ``only``: of a ``client`` or a ``user``."""
+        return map(made.login_of, self._events("/events", since, page_size, {"type": _LOGINS, **only}))
+
+    def _events(
+        self, tail: str, since: datetime, page_size: int, only: Mapping[str, Any]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Keycloak orders by time alone, and events of one millisecond in any order, so a page by number
+        could skip one: the next page starts at the time of the last event."""
         start = int(since.timestamp() * 1000)
         size = page_size
         seen: set[str] = set()
         while True:
-            page = self._pages.get("/admin-events", dateFrom=start, direction="asc", max=size, **only)
+            page = self._pages.get(tail, dateFrom=start, direction="asc", max=size, **only)
             for body in page:
                 if body["id"] not in seen:
                     seen.add(body["id"])
-                    yield made.event_of(body)
+                    yield body
             if len(page) < size:
                 return
             last = page[-1]["time"]

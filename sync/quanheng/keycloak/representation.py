@@ -11,6 +11,7 @@ from quanheng.model.realm import (
     AdminEvent,
     Attributes,
     FederatedIdentity,
+    LoginEvent,
     NewUser,
     RealmGroup,
     RealmUser,
@@ -148,4 +149,18 @@ def event_of(body: Json) -> AdminEvent:
         actor_client=actor.get("clientId", ""),
         actor_user=actor.get("userId", ""),
         detail=(body.get("representation") or "") if resource_type == GUARD_EVENT else "",
+    )
+
+
+def login_of(body: Json) -> LoginEvent:
+    """A login or a refused attempt. Its details hold what somebody typed, and are never taken in."""
+    user = body.get("userId")
+    return LoginEvent(
+        id=body["id"],
+        at=datetime.fromtimestamp(body["time"] / 1000, tz=UTC),
+        client=body.get("clientId") or "",
+        user=KeycloakId(user) if user else None,
+        address=body.get("ipAddress") or "",
+        session=(body.get("sessionId") or "") if body["type"] == "LOGIN" else "",
+        error="" if body["type"] == "LOGIN" else body.get("error") or "unknown",
     )

@@ -16,6 +16,7 @@ from quanheng.keycloak.group_paths import GroupPaths
 from quanheng.keycloak.guard_rest import RestGuard
 from quanheng.keycloak.new_user import check_fields, check_new_users
 from quanheng.keycloak.own_actors import OwnActors
+from quanheng.keycloak.permissions_rest import RestPermissions
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.reading import RealmReading
 from quanheng.keycloak.sweeping import RealmSweep
@@ -24,6 +25,7 @@ from quanheng.model.realm import (
     AdminEvent,
     Attributes,
     FederatedIdentity,
+    LoginEvent,
     NewUser,
     RealmGroup,
     RealmMapper,
@@ -81,6 +83,11 @@ class RestRealm:
         return self._own.ids(self.connection.acted_as)
 
     @property
+    def permissions(self) -> RestPermissions:
+        """Read by the daily client; told at once, and written, by the configurator while it is open."""
+        return RestPermissions(self.connection, self._bulk if self.can_import else None)
+
+    @property
     def can_import(self) -> bool:
         """Whether the configurator gets a token now; a refusal is believed for a minute."""
         if self._bulk is None or time.monotonic() < self._closed_until:
@@ -121,6 +128,10 @@ class RestRealm:
         """Marks of a user's passwords: one request."""
         return self._reading.passwords(user)
 
+    def read_credentials(self, user: KeycloakId) -> frozenset[str]:
+        """Marks of a user's credentials: one request."""
+        return self._reading.credentials(user)
+
     def find_user(self, username: Username) -> RealmUser | None:
         """The user of this name: four requests."""
         return self._reading.find(username)
@@ -151,6 +162,13 @@ class RestRealm:
         return self._reading.admin_events(
             since, _EVENTS, operationTypes="CREATE", resourceTypes=sorted(made.ROLE_EVENTS)
         )
+
+    def read_logins(
+        self, since: datetime, *, client: str = "", user: KeycloakId | None = None
+    ) -> Iterator[LoginEvent]:
+        """Logins and refused attempts: one request per 5,000."""
+        only = {"client": client, "user": user}
+        return self._reading.logins(since, _EVENTS, **{name: value for name, value in only.items() if value})
 
     def read_server_time(self) -> datetime:
         """The server's clock, at most a second early."""
@@ -247,6 +265,10 @@ class RestRealm:
         if enabled is not None:
             body["enabled"] = enabled
         self._admin.update_user(user, body)
+
+    def switch_off(self, user: KeycloakId) -> None:
+        """Disable a user."""
+        self._admin.update_user(user, {"enabled": False})
 
     def join_group(self, user: KeycloakId, group: KeycloakId) -> None:
         """Make the user a member."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from quanheng.model.ids import OrgCode, PersonId, PostId, SourceId, StaffNo, Username
 from quanheng.model.staff import Origin
@@ -28,9 +29,17 @@ class PersonRecord:
     staff_no: StaffNo
 
 
+APPLICATION: Final = SourceId("application")
+"""The source of claims that an administrator made in completing a draft; no feed may have this id."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a source says now of one person at one post. Replaced by the source's next reading."""
+    """What a source says now of one person at one post. Replaced by the source's next reading.
+
+    One of the :data:`APPLICATION` counts as long as its signature does, and ends with the first believed row
+    of any source that names the person: from then on the sources' word alone counts.
+    """
 
     source: SourceId
     person: PersonId
@@ -46,6 +55,8 @@ class Claim:
     """Day of the first complete snapshot that no longer had it; it ends after the pack's grace."""
     quarantined: bool = False
     """The newest row was quarantined: present, keeps what it had, grants nothing new."""
+    signature: str = ""
+    """Signature of the ledger key, hex, under a claim of an application; no source reads those again."""
 
 
 class HoldKind(StrEnum):

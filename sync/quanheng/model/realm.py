@@ -115,6 +115,22 @@ class AdminEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginEvent:
+    """A login, or an attempt that was refused. What somebody typed for a user name is not in it."""
+
+    id: str
+    at: datetime
+    client: str
+    user: KeycloakId | None
+    """None for a name that nobody has."""
+    address: str
+    session: str
+    """Empty for an attempt."""
+    error: str = ""
+    """Why it was refused, in Keycloak's code; empty for a login."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedRealm:
     """Everything the engine looks at: groups by id and users by id, from the mirror or read live."""
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import select
 
+from quanheng.delegation.holders import Seat
 from quanheng.engine.merge import proposal_key
-from quanheng.engine.offices import was_given_office
-from quanheng.engine.trees import Trees
 from quanheng.errors import RefusedError
 from quanheng.keycloak.login import AuthenticatedPerson
 from quanheng.ledger.chain import Ledger
 from quanheng.ledger.entry import Entry
-from quanheng.model.ids import OrgCode, PostId, Username
+from quanheng.model.ids import OrgCode
 from quanheng.model.person import PersonRecord, Proposal, ProposalKind, ProposalState, Waiver
 from quanheng.model.registry import Registry
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
-from quanheng.operations.logged_in import account_of
+from quanheng.operations.offices_held import record_of, seats_of
 from quanheng.operations.organisations import units_of
 from quanheng.operations.standing import APPROVED, REJECTED
 from quanheng.operations.trust import read_trusted, read_trusted_part, sign_proposals
@@ -41,14 +40,6 @@ def read_proposals(context: Context, *, all_states: bool = False) -> tuple[Propo
     return tuple(item for item in found if all_states or item.state is ProposalState.OPEN)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seat:
-    """A post that the approver holds in an area."""
-
-    post: str
-    area: OrgCode
-
-
 def decide(
     context: Context, keys: Sequence[str], person: AuthenticatedPerson, *, approve: bool
 ) -> tuple[Proposal, ...]:
@@ -62,12 +53,8 @@ def decide(
         lease.assert_held(connection)
         registry = read_trusted(connection, context.keyring).registry
         units = units_of(context, registry, {})
-        approver = _record(registry, person.username)
-        seats = [
-            seat
-            for seat in _seats(context, units, person)
-            if was_given_office(registry.proposals, approver.id, seat.area, PostId(seat.post))
-        ]
+        approver = record_of(registry, person.username)
+        seats = seats_of(context, registry, units, person)
         stored = connection.execute(select(tables.proposal.c.key)).scalars().all()
         decided = []
         for key in keys:
@@ -99,32 +86,6 @@ def decide(
             ]
         )
         return tuple(decided)
-
-
-def _record(registry: Registry, username: Username) -> PersonRecord:
-    for person in registry.persons.values():
-        if person.username == username:
-            return person
-    raise RefusedError(
-        f"{username} is not a person of this realm's registry", remedy="log in as one of the administrators"
-    )
-
-
-def _seats(context: Context, units: Units, person: AuthenticatedPerson) -> tuple[_Seat, ...]:
-    """The administrators' groups that Keycloak has the person in now, read live.
-
-    A group is known by its whole path, which is unique; anybody with a group could write our key into it.
-    """
-    trees = Trees(context.pack, units)
-    places = {
-        trees.administrator_path(area, post): _Seat(post.id, area.code)
-        for area in units
-        for post in context.pack.posts_at(area.code)
-        if post.kind == "administrator"
-    }
-    user = account_of(context, person)
-    groups = [context.realm.read_group(identifier) for identifier in sorted(user.groups)]
-    return tuple(places[group.path] for group in groups if group is not None and group.path in places)
 
 
 def _find(registry: Registry, key: str, stored: Sequence[str]) -> Proposal:
@@ -192,7 +153,7 @@ def _require_entitled(
     units: Units,
     proposal: Proposal,
     approver: PersonRecord,
-    seats: Sequence[_Seat],
+    seats: Sequence[Seat],
 ) -> None:
     def refuse(why: str, remedy: str) -> RefusedError:
         return _refuse(approver, proposal, why, remedy)

@@ -45,6 +45,7 @@ def make_seals(directory: Path) -> tuple[str, str]:
 def bootstrap(context: Context, founders: Mapping[PostId, StaffNo], seals: Sequence[str]) -> None:
     """Name the first administrators by staff number, one for each administrator's post of the root.
 
+    Whoever audits is approved by them like anybody else: that post approves nobody (三员).
     Raises :class:`RefusedError` when a seal is wrong, both are the same, one person is named twice,
     or it was done before.
     """
@@ -54,7 +55,7 @@ def bootstrap(context: Context, founders: Mapping[PostId, StaffNo], seals: Seque
     wanted = {
         PostId(post.id)
         for post in context.pack.posts_at(OrgCode(root))
-        if post.kind == "administrator" and tier in post.tiers
+        if post.kind == "administrator" and tier in post.tiers and post.id not in context.pack.audit_posts
     }
     if set(founders) != wanted or len(set(founders.values())) != len(founders):
         raise RefusedError(

@@ -19,13 +19,14 @@ from quanheng.errors import QuanhengError
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.logs import get_logger
 from quanheng.model.change import Change, ChangeKind, Json
-from quanheng.model.person import Proposal, ProposalState
+from quanheng.model.person import APPLICATION, Proposal, ProposalState
 from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
+from quanheng.model.registry import ClaimKey
 from quanheng.operations.context import Context
 from quanheng.operations.guarding import publish_rules
 from quanheng.operations.noting import note
 from quanheng.operations.refresh import distrust_mirror, sweep
-from quanheng.operations.standing import WITHDRAWN
+from quanheng.operations.standing import APPLICATION_ENDED, WITHDRAWN
 from quanheng.store.holder import this_process
 from quanheng.store.lease import Lease
 from quanheng.store.mirror import find_in_mirror, replace_groups
@@ -122,6 +123,7 @@ def carry_out(
         if repairs is None or not plan.delta.empty:
             commit_delta(connection, plan.delta, context.keyring, context.clock())
             _note_withdrawn(context, connection, plan.delta.proposals)
+            _note_ended(context, connection, plan.delta.claims_ended)
         set_plan_state(connection, plan.digest, PlanState.APPLYING, context.clock())
         note(
             context,
@@ -176,6 +178,13 @@ def _note_withdrawn(context: Context, connection: Connection, proposals: Iterabl
                 "post": item.post,
             }
             note(context, connection, WITHDRAWN, body)
+
+
+def _note_ended(context: Context, connection: Connection, ended: Iterable[ClaimKey]) -> None:
+    """Write down which applications a source has taken the place of, for the same reason."""
+    for source, person, org, _ in ended:
+        if source == APPLICATION:
+            note(context, connection, APPLICATION_ENDED, {"person": str(person), "org": str(org)})
 
 
 def publish_or_log(context: Context, observed: ObservedRealm) -> bool:

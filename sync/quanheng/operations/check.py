@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from quanheng.clock import day_in_china
-from quanheng.engine.adopt import adopt_accounts
 from quanheng.keycloak.compare import Difference as ConfigurationGap
 from quanheng.model.change import Change
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.administering import administrators_of
+from quanheng.operations.answering.powers import judge_powers
+from quanheng.operations.comparing import Compared, compare_observed
 from quanheng.operations.context import Context
-from quanheng.operations.organisations import read_recoded
-from quanheng.operations.planning import compare
+from quanheng.operations.glass.accounts import ids_of_glass
+from quanheng.operations.glass.judging import find_glass
 from quanheng.operations.realm import read_drift
 from quanheng.operations.refresh import read_live
-from quanheng.operations.trust import read_trusted
 from quanheng.policy.administration import Administrator, describe
 
 
@@ -47,38 +47,50 @@ def check(context: Context) -> CheckReport:
     """Compare the realm, read live, with what the last accepted readings and decisions ask for."""
     observed = read_live(context.realm)
     drift = read_drift(context)
+    compared = compare_observed(context, observed)
+    administrators = _administrators(context, compared)
+    report = _report(compared, administrators)
+    powers = judge_powers(context, compared)
     return replace(
-        check_observed(context, observed),
+        report,
+        findings=(
+            *report.findings,
+            *find_glass(context, observed.groups),
+            *powers.findings({item.user: frozenset(item.ways) for item in administrators}),
+        ),
         configuration=drift.differences,
         configuration_not_seen=drift.not_seen,
     )
 
 
 def check_observed(context: Context, observed: ObservedRealm) -> CheckReport:
-    """The same for a realm that was read already, without its configuration."""
-    today = day_in_china(context.clock())
-    keyring = context.keyring
-    with context.database.reading() as connection:
-        trusted = read_trusted(connection, keyring)
-    registry = trusted.registry
-    recoded = read_recoded(context)
-    adopted = adopt_accounts(registry, observed, today=today)
-    desired, difference = compare(context, adopted.registry, observed, recoded)
-    people = {account.keycloak_id for account in adopted.registry.accounts.values()}
-    administrators = administrators_of(context, observed).find(
-        observed.users.values(), people, context.realm.own_actors
+    """The same for a realm that was read already, without its configuration and permissions."""
+    compared = compare_observed(context, observed)
+    return _report(compared, _administrators(context, compared))
+
+
+def _administrators(context: Context, compared: Compared) -> Sequence[Administrator]:
+    observed = compared.observed
+    people = {account.keycloak_id for account in compared.registry.accounts.values()}
+    return list(
+        administrators_of(context, observed).find(
+            observed.users.values(), people, context.realm.own_actors, ids_of_glass(context)
+        )
     )
+
+
+def _report(compared: Compared, administrators: Sequence[Administrator]) -> CheckReport:
     return CheckReport(
-        differences=difference.changes,
+        differences=compared.difference.changes,
         findings=(
-            *trusted.findings,
-            *adopted.findings,
-            *desired.findings,
-            *difference.findings,
+            *compared.trusted.findings,
+            *compared.adopted.findings,
+            *compared.desired.findings,
+            *compared.difference.findings,
             *map(_finding_of, administrators),
         ),
-        users=len(observed.users),
-        groups=len(observed.groups),
+        users=len(compared.observed.users),
+        groups=len(compared.observed.groups),
     )
 
 

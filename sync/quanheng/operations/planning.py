@@ -18,6 +18,7 @@ from quanheng.model.ids import OrgCode, PostId
 from quanheng.model.realm import ObservedRealm
 from quanheng.model.registry import Registry
 from quanheng.operations.context import Context
+from quanheng.operations.glass.accounts import ids_of_glass
 from quanheng.operations.guarding import NAMES_BACK, describe_swap, exchanged_names, names_of
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.readings import Readings, read_sources
@@ -56,6 +57,7 @@ def make_plan(context: Context, observed: ObservedRealm) -> Planned:
     adopted = adopt_accounts(merged.registry, observed, today=day_in_china(now))
     delta = adopted.extend(merged.delta)
     desired, difference = compare(context, adopted.registry, observed, recoded)
+    delta = replace(delta, adopted=(*delta.adopted, *difference.linked))
     known = registry.proposals
     proposals = {item.key: item for item in (*delta.proposals, *desired.proposals)}
     new = [item for key, item in proposals.items() if known.get(key) != item]
@@ -94,9 +96,15 @@ def make_plan(context: Context, observed: ObservedRealm) -> Planned:
 
 
 def compare(
-    context: Context, registry: Registry, observed: ObservedRealm, recoded: Mapping[OrgCode, OrgCode]
+    context: Context,
+    registry: Registry,
+    observed: ObservedRealm,
+    recoded: Mapping[OrgCode, OrgCode],
+    *,
+    everybody: bool = True,
 ) -> tuple[Desired, Difference]:
-    """What should be there, and how ``observed`` differs from it.
+    """What should be there, and how ``observed`` differs from it. ``everybody``: it shows all users, so that
+    whose account a draft is to be can be told.
 
     While duties' roles go by each other's names that is told, and no change gives anything or goes by such a
     name.
@@ -113,6 +121,7 @@ def compare(
         composites=context.rules.composites,
         recoded=recoded,
         exchanged=exchanged.names,
+        has_password=(lambda user: bool(context.realm.read_passwords(user))) if everybody else None,
     )
     told = [
         Finding(
@@ -123,7 +132,14 @@ def compare(
         )
         for swap in exchanged.swaps
     ]
-    return desired, replace(difference, findings=(*difference.findings, *told))
+    # The sealed accounts are no strangers; what else they hold is told like any stranger's.
+    sealed = {observed.users[user].username for user in ids_of_glass(context) if user in observed.users}
+    found = [
+        item
+        for item in difference.findings
+        if item.kind is not FindingKind.FOREIGN_USER or item.subject not in sealed
+    ]
+    return desired, replace(difference, findings=(*found, *told))
 
 
 def _may_grow(registry: Registry, readings: Readings) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from quanheng.errors import QuanhengError
+from quanheng.errors import ConfigurationError, QuanhengError
 from quanheng.keycloak.aspect import Documents
 from quanheng.keycloak.clients import close_configurator, open_configurator
 from quanheng.keycloak.compare import MISSING
@@ -27,7 +27,7 @@ from quanheng.keycloak.configuration import (
     read_pins,
 )
 from quanheng.keycloak.configuration_files import UNSET_ISSUER
-from quanheng.keycloak.connection import Connection
+from quanheng.keycloak.connection import Connection, is_loopback
 from quanheng.keycloak.credentials import Credential
 from quanheng.keycloak.open import connect_admin
 from quanheng.keycloak.port import RealmRefusedError
@@ -64,7 +64,7 @@ class RealmOptions:
     """What whoever configures the realm may choose."""
 
     password_form: bool = False
-    """Login by password: for demos and tests."""
+    """Login by password: for demos and tests, on this machine alone."""
     social_card_issuer: str = UNSET_ISSUER
 
 
@@ -108,10 +108,22 @@ class Drift:
 
 
 def read_options(context: Context) -> RealmOptions:
-    """What was chosen last."""
+    """What was chosen last. Where Keycloak is on another machine, login by password was not: a store that
+    moves there brings no such choice along."""
     with context.database.reading() as connection:
         text = read_text(connection, _MEMORY)
-    return RealmOptions() if text is None else RealmOptions(**json.loads(text))
+    options = RealmOptions() if text is None else RealmOptions(**json.loads(text))
+    there = options.password_form and is_loopback(context.settings.keycloak.url)
+    return replace(options, password_form=there)
+
+
+def _require_no_password_form(options: RealmOptions, *addresses: str) -> None:
+    if options.password_form and not all(map(is_loopback, addresses)):
+        raise ConfigurationError(
+            "login by password is for demos and tests on one machine, and Keycloak is at an address for "
+            "others (not 127.0.0.1, ::1 or localhost)",
+            remedy="give --no-password-form; in an emergency use a sealed account: docs/howto/break-glass.md",
+        )
 
 
 def read_server_version(context: Context) -> str | None:
@@ -175,16 +187,21 @@ def apply_realm(
     The card provider's addresses are put back as they were left; ``accept_provider`` keeps them as they are
     now, and so does the first time. Another issuer than the last takes all of them from the issuer.
 
+    Raises :class:`ConfigurationError` before anything is written when login by password is asked for and
+    Keycloak is at another machine's address, by our settings or by its own word.
     Raises :class:`SwappedRolesError` before anything is written when duties' roles go by each other's names:
     it finds roles by their names. Raises :class:`NotMendedError` when something could not be set right, after
     all of this; how the card provider's addresses were left stays known then.
     """
+    _require_no_password_form(options, context.settings.keycloak.url)
     desired = desired_configuration(context, options)
     if options.social_card_issuer != read_options(context).social_card_issuer:
         desired = replace(desired, pins=created_pins(desired))
     configurator = context.settings.keycloak.configurator.client_id
     keep_open = keep_open or context.settings.keycloak.configurator_stays_open
     with connect_admin(context.settings.keycloak, admin) as connection:
+        # Behind a proxy on this machine it serves others, and says so.
+        _require_no_password_form(options, str(connection.claims()["iss"]))
         if Documents(connection).get("") is not None:
             exchanged_names(context, RealmReading(connection).role_names()).require_none()
         before = desired.pins or created_pins(desired)

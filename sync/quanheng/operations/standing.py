@@ -28,6 +28,9 @@ WITHHOLDING_ENDED: Final = "withholding_ended"
 APPROVED: Final = "proposal_approved"
 REJECTED: Final = "proposal_rejected"
 WITHDRAWN: Final = "proposal_withdrawn"
+APPLICATION_COMPLETED: Final = "application_completed"
+APPLICATION_ENDED: Final = "application_ended"
+_APPLICATIONS: Final = (APPLICATION_COMPLETED, APPLICATION_ENDED)
 _SEATS: Final = (BASIS_ADOPTED, BASIS_ENDED, WITHHOLDING_ADOPTED, WITHHOLDING_ENDED)
 _PROPOSALS: Final = (APPROVED, REJECTED, WITHDRAWN)
 
@@ -41,10 +44,11 @@ class _Last:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The last entry about each seat and each proposal; without an entry, the signature alone counts."""
+    """The last entry about each seat, proposal and application; without one, the signature alone counts."""
 
     seats: Mapping[Seat, _Last] = field(default_factory=dict)
     proposals: Mapping[str, str] = field(default_factory=dict)
+    applications: Mapping[PersonId, str] = field(default_factory=dict)
 
     def has_basis(self, basis: GrantedBasis) -> bool:
         """Whether a basis has not ended. Only those of the console begin and end with an entry."""
@@ -55,6 +59,10 @@ class Standing:
         """Whether a withholding has not ended."""
         last = self.seats.get((item.person, item.post, item.area))
         return last is None or last.kind == WITHHOLDING_ADOPTED
+
+    def has_application(self, person: PersonId) -> bool:
+        """Whether what an application says of somebody has not ended."""
+        return self.applications.get(person, APPLICATION_COMPLETED) == APPLICATION_COMPLETED
 
     def withholdings(self) -> Mapping[Seat, Withholding]:
         """Those that must be there, as the ledger has them."""
@@ -84,16 +92,19 @@ def read_standing(connection: Connection) -> Standing:
     """
     query = (
         select(ledger.c.kind, ledger.c.at, ledger.c.body)
-        .where(ledger.c.kind.in_([*_SEATS, *_PROPOSALS]))
+        .where(ledger.c.kind.in_([*_SEATS, *_PROPOSALS, *_APPLICATIONS]))
         .order_by(ledger.c.sequence)
     )
     seats: dict[Seat, _Last] = {}
     proposals: dict[str, str] = {}
+    applications: dict[PersonId, str] = {}
     for kind, at, body in connection.execute(query):
         told: dict[str, Any] = json.loads(body)
         if kind in _PROPOSALS:
             proposals[str(told["key"])] = kind
+        elif kind in _APPLICATIONS:
+            applications[PersonId(told["person"])] = kind
         elif "person" in told:
             seat = (PersonId(told["person"]), PostId(told["post"]), OrgCode(told["area"]))
             seats[seat] = _Last(kind, str(told["actor"]), at)
-    return Standing(seats=seats, proposals=proposals)
+    return Standing(seats=seats, proposals=proposals, applications=applications)

@@ -16,6 +16,7 @@ from quanheng.model.registry import Registry
 from quanheng.model.staff import Mode, Reading
 from quanheng.operations.carrying_out import carry_out, hold_lease, publish_or_log, recover
 from quanheng.operations.context import Context
+from quanheng.operations.delegating import Delegated, delegate_or_log
 from quanheng.operations.limits_exceeded import describe_excess
 from quanheng.operations.noting import note_forgeries
 from quanheng.operations.planning import Planned, make_plan
@@ -39,6 +40,8 @@ class Synchronised:
     """Steps of an interrupted run that were found done and entered into the ledger now."""
     unchanged: int
     """Accounts that were right already."""
+    delegated: Delegated
+    """What became of the administrators' permissions."""
 
 
 def plan_only(context: Context) -> Planned:
@@ -77,6 +80,7 @@ def synchronise(context: Context, progress: Progress | None = None, *, live: boo
             outcome=outcome,
             recovered=recovered,
             unchanged=len(set(planned.registry.accounts) - touched),
+            delegated=delegate_or_log(context),
         )
 
 
@@ -117,7 +121,13 @@ def apply_digest(context: Context, digest: str, progress: Progress | None = None
             )
         publish_or_log(context, observed)
         outcome = carry_out(context, lease, plan, observed, progress)
-        return Synchronised(plan=plan, outcome=outcome, recovered=recovered, unchanged=0)
+        return Synchronised(
+            plan=plan,
+            outcome=outcome,
+            recovered=recovered,
+            unchanged=0,
+            delegated=delegate_or_log(context),
+        )
 
 
 def _keep(context: Context, lease: Lease, planned: Planned) -> None:

@@ -21,6 +21,8 @@ from quanheng.ledger.entry import canonical_json, moment_text
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import KeycloakId, PersonId
 from quanheng.model.person import (
+    APPLICATION,
+    Claim,
     GrantedBasis,
     Proposal,
     ProposalKind,
@@ -37,6 +39,7 @@ _DECISION: Final = "quanheng decision 1"
 _FOUNDERS: Final = "quanheng founders 1"
 _BASIS: Final = "quanheng basis 1"
 _WITHHOLDING: Final = "quanheng withholding 1"
+_APPLIED: Final = "quanheng application 1"
 """Keep these signatures apart from anything else the key may sign."""
 
 _FORGED: Final = {
@@ -110,6 +113,16 @@ def trust(registry: Registry, keyring: Keyring, founders_signature: str, standin
         if item.person in registry.persons and seat not in withholdings:
             withholdings[seat] = item
             findings.append(_forged(_username(registry, item.person), "台账中的收回记录不见了，仍按收回处理"))
+    claims = dict(registry.claims)
+    for place, claim in registry.claims.items():
+        if claim.source != APPLICATION:
+            continue
+        if not _holds(keyring, _claim_message(claim), claim.signature):
+            del claims[place]
+            findings.append(_forged(_username(registry, claim.person), "申请补全没有有效签名，不予承认"))
+        elif not standing.has_application(claim.person):
+            del claims[place]
+            findings.append(_forged(_username(registry, claim.person), "申请补全依台账已终止，不予承认"))
     waivers: list[Waiver] = []
     for waiver in registry.waivers:
         # A waiver's key says all of it, and the approval of that key is signed.
@@ -121,6 +134,7 @@ def trust(registry: Registry, keyring: Keyring, founders_signature: str, standin
     return Trusted(
         registry=replace(
             registry,
+            claims=claims,
             proposals=proposals,
             founders=founders,
             bases=tuple(bases),
@@ -129,6 +143,11 @@ def trust(registry: Registry, keyring: Keyring, founders_signature: str, standin
         ),
         findings=tuple(findings),
     )
+
+
+def sign_claim(keyring: Keyring, claim: Claim) -> Claim:
+    """Sign what an application says of somebody, when it was just decided."""
+    return replace(claim, signature=keyring.sign(_claim_message(claim)).hex())
 
 
 def sign_basis(keyring: Keyring, basis: GrantedBasis) -> GrantedBasis:
@@ -190,6 +209,13 @@ def _basis_message(basis: GrantedBasis) -> bytes:
 def _withholding_message(item: Withholding) -> bytes:
     parts = [_WITHHOLDING, item.person, item.post, item.area, item.actor, moment_text(item.at), item.reason]
     return canonical_json(parts).encode()
+
+
+def _claim_message(claim: Claim) -> bytes:
+    """All that a claim of an application says: it has no day, and no post (decision 5)."""
+    where = [claim.person, claim.org, claim.post, claim.employment, claim.status, claim.origin.locator]
+    days = [str(day) for day in (claim.status_from, claim.status_to, claim.post_start, claim.missing_since)]
+    return canonical_json([_APPLIED, *where, *days, claim.quarantined]).encode()
 
 
 def _as_signed(proposal: Proposal) -> Proposal | None:

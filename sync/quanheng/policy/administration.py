@@ -7,7 +7,7 @@ its holder change accounts, grants or what protects them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -37,6 +37,8 @@ class Administration:
     """Our service accounts and what each may hold."""
     tolerated: Mapping[HolderKind, frozenset[str]]
     """What anybody else of a kind may hold."""
+    sealed: Mapping[Username, frozenset[str]] = field(default_factory=dict)
+    """The sealed accounts, which break the glass, and what each may hold."""
 
     def governs(self, role: RoleName) -> bool:
         """Whether a role administers the realm. One that is not known to be harmless does."""
@@ -103,12 +105,16 @@ class Administrators:
         return any(map(self._role, user.roles)) or any(map(self._group, user.groups))
 
     def find(
-        self, users: Iterable[RealmUser], people: Collection[KeycloakId], own: Collection[str]
+        self,
+        users: Iterable[RealmUser],
+        people: Collection[KeycloakId],
+        own: Collection[str],
+        sealed: Collection[str] = (),
     ) -> Iterator[Administrator]:
         """Those of these users who hold more than is tolerated.
 
-        ``people``: ids of accounts that we made. ``own``: ids of our service accounts: whoever else has the
-        name of one is none.
+        ``people``: ids of accounts that we made. ``own``: ids of our service accounts, ``sealed``: of the
+        sealed ones: whoever else has the name of one is none.
         """
         for user in sorted(filter(self.holds, users), key=lambda user: user.username):
             ways: dict[RoleName, str] = {}
@@ -127,6 +133,8 @@ class Administrators:
             allowed = administration.tolerated.get(kind, frozenset())
             if user.id in own:
                 allowed = administration.own.get(user.username, allowed)
+            elif user.id in sealed:
+                allowed = administration.sealed.get(user.username, allowed)
             ways = {role: way for role, way in ways.items() if administration.short(role) not in allowed}
             if ways:
                 yield Administrator(user=user.id, username=user.username, kind=kind, ways=ways)

@@ -10,6 +10,7 @@ from typing import Final
 
 from quanheng.model.ids import OrgCode, PostId, QualificationId, RoleName
 from quanheng.model.person import BasisKind
+from quanheng.policy.console_roles import console_roles
 from quanheng.policy.contents import Pack
 from quanheng.policy.rules import CompiledRules, Duty, ExclusionRule, MaximumRule, Within
 from quanheng.policy.schema import Exclusion, Maximum, Permission, Post, Selector, Tier
@@ -41,8 +42,13 @@ class Catalogue:
     by_business: Mapping[str, Roles]
     by_subsystem: Mapping[str, Roles]
 
+    @property
+    def every(self) -> Roles:
+        """Every role of a post and of a permission."""
+        return frozenset((*self.posts.values(), *self.permissions))
+
     def select(self, selector: Selector) -> Roles:
-        """Every role that a selector means; unknown names mean nothing."""
+        """Every role that a selector means by itself; unknown names mean nothing."""
         roles = {self.posts[post] for post in selector.posts if post in self.posts}
         roles |= {
             RoleName(name) for name in selector.permissions if RoleName(name) in self.permissions
@@ -96,7 +102,7 @@ def compile_rules(pack: Pack) -> CompiledRules:
 
     ``among`` becomes its pairs; the scopes ``subsystem`` and ``business`` become one pair for each
     subsystem or business that has something on both sides. A selector of posts means the posts' roles; one
-    of categories means posts and permissions; all others mean permissions.
+    of categories means posts and permissions; ``others`` everything but the left side; the rest permissions.
     """
     roles = catalogue(pack)
     return CompiledRules(
@@ -104,7 +110,9 @@ def compile_rules(pack: Pack) -> CompiledRules:
         exclusions=tuple(part for rule in pack.rules.exclusions for part in expand(rule, roles)),
         maxima=tuple(_maximum(rule, roles) for rule in pack.rules.maxima),
         composites={
-            RoleName(post.role): roles.carried.get(post.id, frozenset()) for post in pack.posts.posts
+            RoleName(post.role): roles.carried.get(post.id, frozenset())
+            | console_roles(pack, PostId(post.id))
+            for post in pack.posts.posts
         },
         qualifications={QualificationId(item.id): item.label for item in pack.qualifications.qualifications},
     )
@@ -115,7 +123,8 @@ def expand(rule: Exclusion, roles: Catalogue) -> Iterator[ExclusionRule]:
     sides = [roles.select(item) for item in rule.among]
     pairs: Iterable[tuple[Roles, Roles]] = combinations(sides, 2)
     if rule.left is not None and rule.right is not None:
-        pairs = ((roles.select(rule.left), roles.select(rule.right)), *pairs)
+        left = roles.select(rule.left)
+        pairs = ((left, roles.every - left if rule.right.others else roles.select(rule.right)), *pairs)
     numbered = bool(rule.among)
     if rule.scope in ("business", "subsystem"):
         parts = roles.by_business if rule.scope == "business" else roles.by_subsystem

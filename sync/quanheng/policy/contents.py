@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from quanheng.model.ids import OrgCode, PostId
 from quanheng.policy.schema import (
+    AdministrationFile,
     Employment,
     OrganisationsFile,
     PackFile,
@@ -41,6 +42,7 @@ class Pack:
     organisations: OrganisationsFile
     qualifications: QualificationsFile
     posts: PostsFile
+    administration: AdministrationFile
     permissions: PermissionsFile
     rules: RulesFile
     statuses: StatusesFile
@@ -52,6 +54,12 @@ class Pack:
     def post_by_id(self) -> Mapping[PostId, Post]:
         """Posts by their id, as they are in general; in one area see :meth:`post_at`."""
         return MappingProxyType({PostId(post.id): post for post in self.posts.posts})
+
+    @cached_property
+    def audit_posts(self) -> frozenset[PostId]:
+        """Posts of the audit administrator (三员), who reads everything and changes nothing."""
+        officers = self.administration.officers
+        return frozenset(map(PostId, officers.audit)) if officers is not None else frozenset()
 
     def post_at(self, post_id: PostId, area_code: OrgCode) -> Post | None:
         """A post as it is in an area; None where it does not exist."""

@@ -1,4 +1,4 @@
-"""Prove that a pack holds together: names, posts, permissions, rules. Pure.
+"""Prove that a pack holds together: names, posts, who administers whom, permissions, rules. Pure.
 
 Every fault is one sentence that names the file, the place and what to do.
 """
@@ -6,6 +6,7 @@ Every fault is one sentence that names the file, the place and what to do.
 from __future__ import annotations
 
 from quanheng.policy.contents import Pack
+from quanheng.policy.lint_administration import lint_administration
 from quanheng.policy.lint_posts import lint_permissions, lint_posts
 from quanheng.policy.lint_rules import lint_rules
 from quanheng.policy.lint_words import doubled, unknown
@@ -13,7 +14,13 @@ from quanheng.policy.lint_words import doubled, unknown
 
 def lint(pack: Pack) -> list[str]:
     """Everything that is wrong between the files of a pack or stack; empty when nothing is."""
-    return [*_names(pack), *lint_posts(pack), *lint_permissions(pack), *lint_rules(pack)]
+    return [
+        *_names(pack),
+        *lint_posts(pack),
+        *lint_administration(pack),
+        *lint_permissions(pack),
+        *lint_rules(pack),
+    ]
 
 
 def _names(pack: Pack) -> list[str]:

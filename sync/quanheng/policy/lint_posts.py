@@ -3,15 +3,14 @@ crosses a category or a ceiling. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from quanheng.model.ids import PostId
 from quanheng.model.person import BasisKind
 from quanheng.policy.contents import Pack
-from quanheng.policy.lint_words import unknown
+from quanheng.policy.lint_words import outside, unknown
 from quanheng.policy.schema import Permission, Post, Risk, Tier
-from quanheng.policy.units import in_scope
 
 _ROOT_TIERS: Final = {2: Tier.PROVINCE, 4: Tier.CITY, 6: Tier.COUNTY}
 _RANK: Final[Mapping[Tier, int]] = {
@@ -41,7 +40,7 @@ def lint_posts(pack: Pack) -> list[str]:
     for post in pack.posts.posts:
         faults += _lint_post(pack, post)
         faults += _lint_reach(pack, post, seats, root, f"posts.yaml: {post.id}")
-        faults += _outside(f"posts.yaml: {post.id}", post.areas, pack)
+        faults += outside(f"posts.yaml: {post.id}", post.areas, pack)
     for layer in pack.stricter:
         for post in layer.posts.values():
             where = f"posts.yaml: {post.id}: in {'、'.join(layer.areas)}"
@@ -143,9 +142,3 @@ def _lint_carried(pack: Pack, permission: Permission, name: str, where: str) -> 
                 f"{where}: posts '{name}' has the ceiling {variant.ceiling}, below {permission.risk}; "
                 "give it to another post"
             )
-
-
-def _outside(where: str, areas: Iterable[str], pack: Pack) -> Iterator[str]:
-    for code in areas:
-        if not in_scope(code, pack.info.scope):
-            yield f"{where}: areas '{code}' lies outside the pack's scope; correct the code"

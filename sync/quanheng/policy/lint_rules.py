@@ -11,12 +11,13 @@ from quanheng.model.ids import PostId, RoleName
 from quanheng.policy.compiling import AREA_DIGITS, Catalogue, Roles, catalogue, expand
 from quanheng.policy.contents import Pack
 from quanheng.policy.lint_posts import area_tiers
-from quanheng.policy.lint_words import doubled, unknown
+from quanheng.policy.lint_words import doubled, outside, unknown
 from quanheng.policy.rules import ExclusionRule
 from quanheng.policy.schema import Exclusion, Maximum, Minimum, Selector, Stages, Tier
 from quanheng.policy.units import in_scope
 
-_PARTS: Final = ("posts", "categories", "kinds", "permissions", "businesses")
+_NAMING: Final = ("posts", "categories", "kinds", "permissions", "businesses")
+_PARTS: Final = (*_NAMING, "others")
 
 
 def lint_rules(pack: Pack) -> list[str]:
@@ -50,9 +51,7 @@ class _Rules:
         for rule in every:
             where = f"rules.yaml: {rule.id}"
             yield from unknown(f"{where}: article", rule.article[:1], letters)
-            for code in rule.areas:
-                if not in_scope(code, self._pack.info.scope):
-                    yield f"{where}: areas '{code}' lies outside the pack's scope; correct the code"
+            yield from outside(where, rule.areas, self._pack)
         for exclusion in rules.exclusions:
             yield from self._exclusion(exclusion, f"rules.yaml: {exclusion.id}")
         for maximum in rules.maxima:
@@ -68,7 +67,9 @@ class _Rules:
             yield f"{where}: write either left and right, or among with two selectors or more"
             return
         sides = (*pair, *rule.among)
-        faults = [fault for side in sides for fault in self._selector(side, where)]
+        faults = [
+            fault for side in sides for fault in self._selector(side, where, after_left=side is rule.right)
+        ]
         if rule.scope in ("business", "subsystem") and any(side.posts for side in sides):
             faults.append(f"{where}: scope {rule.scope} is about permissions; name kinds, not posts")
         if faults:
@@ -108,10 +109,16 @@ class _Rules:
         self._seen[part.scope, part.areas, sides] = rule
         return None
 
-    def _selector(self, side: Selector, where: str) -> Iterator[str]:
+    def _selector(self, side: Selector, where: str, *, after_left: bool = False) -> Iterator[str]:
         filled = [name for name in _PARTS if getattr(side, name)]
         if len(filled) != 1:
             yield f"{where}: each side names exactly one of {', '.join(_PARTS)}"
+            return
+        if side.others:
+            if not after_left:
+                yield f"{where}: others goes into the right of an exclusion alone; name things here"
+            if side.except_kinds:
+                yield f"{where}: except_kinds goes with categories, businesses or permissions; drop it"
             return
         faults = [
             fault

@@ -14,6 +14,7 @@ from quanheng.errors import ConfigurationError
 from quanheng.policy.contents import Pack
 from quanheng.policy.lint import lint
 from quanheng.policy.schema import (
+    AdministrationFile,
     OrganisationsFile,
     PackFile,
     PermissionsFile,
@@ -33,6 +34,7 @@ _FILES: Mapping[str, type[BaseModel]] = {
     "organisations": OrganisationsFile,
     "qualifications": QualificationsFile,
     "posts": PostsFile,
+    "administration": AdministrationFile,
     "permissions": PermissionsFile,
     "rules": RulesFile,
     "statuses": StatusesFile,
@@ -55,7 +57,7 @@ def find_pack(name: str) -> Path:
 
 
 def load_pack(folder: Path) -> Pack:
-    """Read the eight files of a pack and lint them.
+    """Read the nine files of a pack and lint them.
 
     Raises :class:`ConfigurationError` that names every file, place and fault at once.
     """
@@ -89,6 +91,13 @@ def load_pack(folder: Path) -> Pack:
 def load_packs(names: Iterable[str]) -> Pack:
     """Read packs by id or folder and stack them: the first owns the realm, the others add to it.
 
-    Raises :class:`ConfigurationError` that names every fault of a pack, or of what they say together.
+    Raises :class:`ConfigurationError` that names every fault of a pack, or of what they say together, or
+    that a realm would have no 三员.
     """
-    return stack([load_pack(find_pack(name)) for name in names])
+    pack = stack([load_pack(find_pack(name)) for name in names])
+    if pack.administration.officers is None:
+        raise ConfigurationError(
+            f"{pack.info.id}: administration.yaml: officers: nobody's posts are named",
+            remedy="name the posts of the 三员, or put the pack that this one is stacked on before it",
+        )
+    return pack

@@ -133,7 +133,8 @@ class CompiledRules:
     exclusions: tuple[ExclusionRule, ...] = ()
     maxima: tuple[MaximumRule, ...] = ()
     composites: Mapping[RoleName, frozenset[RoleName]] = field(default_factory=dict)
-    """What each role of a post contains: its permissions, and nothing else."""
+    """What each role of a post contains: its permissions, what opens Keycloak's console for an administrator
+    (which is no duty), and nothing else."""
     qualifications: Mapping[QualificationId, str] = field(default_factory=dict)
     """Labels of qualifications, for reasons."""
 

@@ -1,8 +1,9 @@
 """The files of a policy pack and what each may say. ``docs/reference/packs.md`` teaches them.
 
-One folder is one pack, eight YAML files, each one class here: ``pack.yaml``, ``organisations.yaml``,
-``qualifications.yaml``, ``posts.yaml``, ``permissions.yaml``, ``rules.yaml``, ``statuses.yaml``,
-``sources.yaml``. Unknown keys are errors. Ids are ASCII and stable, labels are the regulation's own.
+One folder is one pack, nine YAML files, each one class here: ``pack.yaml``, ``organisations.yaml``,
+``qualifications.yaml``, ``posts.yaml``, ``administration.yaml``, ``permissions.yaml``, ``rules.yaml``,
+``statuses.yaml``, ``sources.yaml``. Unknown keys are errors. Ids are ASCII and stable, labels are the
+regulation's own.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from quanheng.model.staff import DocumentKind, OrgKind
 
 AsciiId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Label = Annotated[str, Field(min_length=1, max_length=60)]
-Article = Annotated[str, Field(pattern=r"^[A-Z]\d{1,2}(\(\d+\))?$")]
-"""Citation: letter of the regulation in ``pack.yaml`` and number of the article, ``S3``."""
+Article = Annotated[str, Field(pattern=r"^[A-Z]\d{1,2}(\.\d{1,2}){0,3}(\(\d+\))?$")]
+"""Citation: letter of the regulation in ``pack.yaml`` and number of the article or section, ``B8.1.5.2``."""
 
 AreaCode = Annotated[str, Field(pattern=r"^\d{2,12}$")]
 """Code of an organisation; everything whose code begins with it lies below it."""
@@ -148,6 +149,68 @@ class PostsFile(_Part):
     posts: tuple[Post, ...] = Field(min_length=1)
 
 
+class Power(StrEnum):
+    """What an administrator may do to people in Keycloak's console."""
+
+    ACCOUNTS = "accounts"
+    """See them, create accounts, freeze and unlock them."""
+    DUTIES = "duties"
+    """See them, grant and revoke the duties whose ``granted_by`` names the administrator's post."""
+
+
+class Over(StrEnum):
+    """People of an area, by where their accounts live."""
+
+    TOWNS = "towns"
+    """Townships, villages and bank branches below a county."""
+    BUREAUS = "bureaus"
+    """The area's own bureau (局机关)."""
+    ADMINISTRATORS = "administrators"
+    """The area's administrators."""
+
+
+class Reach(StrEnum):
+    """Areas in which an administrator acts, seen from its own."""
+
+    OWN = "own"
+    BELOW = "below"
+    """Every area below the own one, not the own one."""
+    OWN_AND_BELOW = "own_and_below"
+
+
+class Charge(_Part):
+    """What the holders of an administrator's post have charge of in the console."""
+
+    post: AsciiId
+    tiers: tuple[Tier, ...] = Field(min_length=1)
+    """Of the administrators' own areas: province, city, county."""
+    powers: tuple[Power, ...] = Field(min_length=1)
+    over: tuple[Over, ...] = Field(min_length=1)
+    reach: Reach = Reach.OWN
+    areas: tuple[AreaCode, ...] = ()
+    """Areas in which it is exercised, with everything below; empty: everywhere the pack speaks."""
+    article: Article
+
+
+class Officers(_Part):
+    """三员: whose posts are the system, the security and the audit administrator (GB/T 22239-2019, 8.1.5)."""
+
+    system: tuple[AsciiId, ...] = Field(min_length=1)
+    """Accounts and resources."""
+    security: tuple[AsciiId, ...] = Field(min_length=1)
+    """Authorisation."""
+    audit: tuple[AsciiId, ...] = Field(min_length=1)
+    """Reads everything, changes nothing."""
+
+
+class AdministrationFile(_Part):
+    """``administration.yaml``: who administers whom in the console."""
+
+    charges: tuple[Charge, ...] = ()
+    officers: Officers | None = None
+    """None in a pack that is stacked on another, whose word counts."""
+
+
 class Permission(_Part):
     """A permission of a subsystem."""
 
@@ -193,7 +256,7 @@ class PermissionsFile(_Part):
 
 
 class Selector(_Part):
-    """What one side of a rule matches; exactly one of the five lists is filled."""
+    """What one side of a rule matches; exactly one of the first six is filled."""
 
     posts: tuple[AsciiId, ...] = ()
     categories: tuple[Label, ...] = ()
@@ -204,6 +267,8 @@ class Selector(_Part):
     """``subsystem/permission``."""
     businesses: tuple[AsciiId, ...] = ()
     """Permissions that are steps of these businesses."""
+    others: bool = False
+    """Of an exclusion's ``right``: whatever ``left`` does not mean, also of packs stacked on this one."""
     except_kinds: tuple[Label, ...] = ()
     """Permissions of these kinds are not meant."""
 

@@ -10,6 +10,8 @@ from quanheng.model.ids import PostId
 from quanheng.policy.contents import Pack, Stricter, stricter_post
 from quanheng.policy.lint import lint
 from quanheng.policy.schema import (
+    AdministrationFile,
+    Charge,
     Exclusion,
     Maximum,
     Minimum,
@@ -22,14 +24,14 @@ from quanheng.policy.schema import (
 )
 from quanheng.policy.units import in_scope
 
-_Scoped = TypeVar("_Scoped", Post, Exclusion, Maximum, Minimum, Stages)
+_Scoped = TypeVar("_Scoped", Post, Charge, Exclusion, Maximum, Minimum, Stages)
 
 
 def stack(packs: Sequence[Pack]) -> Pack:
     """One pack that says what all of them say.
 
-    The first owns the realm, the organisations, sources, statuses and kinds of employment. The others
-    add posts, permissions and rules inside their own scope, and make posts stricter there.
+    The first owns the realm, the organisations, sources, statuses, kinds of employment and 三员. The others
+    add posts, charges, permissions and rules inside their own scope, and make posts stricter there.
     Raises :class:`ConfigurationError` with every contradiction between them.
     """
     if not packs:
@@ -145,6 +147,13 @@ def _put(base: Pack, upper: Pack) -> Pack:
         organisations=base.organisations,
         qualifications=base.qualifications,
         posts=PostsFile(posts=(*(_named(post, upper) for post in base.posts.posts), *added)),
+        administration=AdministrationFile(
+            charges=(
+                *base.administration.charges,
+                *(_scoped(charge, scope) for charge in upper.administration.charges),
+            ),
+            officers=base.administration.officers,
+        ),
         permissions=_permissions(base.permissions, upper.permissions),
         rules=RulesFile(
             exclusions=(*below.exclusions, *(_scoped(rule, scope) for rule in above.exclusions)),

@@ -70,6 +70,7 @@ def claim_of(row: Any) -> Claim:
         origin=Origin(SourceId(row.source), row.locator),
         missing_since=row.missing_since,
         quarantined=row.quarantined,
+        signature=row.signature,
     )
 
 
@@ -88,6 +89,7 @@ def claim_row(claim: Claim) -> dict[str, Any]:
         "locator": claim.origin.locator,
         "missing_since": claim.missing_since,
         "quarantined": claim.quarantined,
+        "signature": claim.signature,
     }
 
 

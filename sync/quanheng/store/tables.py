@@ -90,6 +90,7 @@ claim = Table(
     Column("locator", Text, nullable=False),
     Column("missing_since", Date),
     Column("quarantined", Boolean, nullable=False, default=False),
+    Column("signature", String(256), nullable=False, server_default=""),
 )
 
 unit = Table(

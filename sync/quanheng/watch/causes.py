@@ -35,7 +35,8 @@ def find_surplus(
     """What roles contain that they should not: those of posts all but what the rules list, those of
     permissions anything, others (the default role among them) a duty."""
     permissions = {part for parts in rules.composites.values() for part in parts}
-    ours = rules.composites.keys() | permissions
+    # Keycloak's own roles in them are no duties, and contain what Keycloak wants.
+    ours = rules.composites.keys() | (permissions & rules.duties.keys())
     found = {}
     for name in sorted(roles.keys() - untouched):
         parts = roles[name].composites

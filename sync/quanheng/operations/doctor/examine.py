@@ -9,6 +9,7 @@ from typing import Final
 from quanheng.config import read_settings
 from quanheng.errors import QuanhengError
 from quanheng.operations.context import Context
+from quanheng.operations.doctor.glass import examine_glass
 from quanheng.operations.doctor.guard import examine_guard
 from quanheng.operations.doctor.local import examine_files
 from quanheng.operations.doctor.notices import examine_notices
@@ -23,6 +24,7 @@ _AREAS: Final[tuple[tuple[str, Callable[[Context], Iterator[Result]]], ...]] = (
     ("store", examine_store),
     ("keycloak", examine_server),
     ("guard", examine_guard),
+    ("glass", examine_glass),
     ("sources", examine_sources),
 )
 

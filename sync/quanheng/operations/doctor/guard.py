@@ -13,14 +13,14 @@ from quanheng.operations.guarding import read_issue
 
 OLDEST_GUARD: Final = "1.0.0"
 """Older ones do not know this form of the rules."""
-_INSTALL: Final = "把本版本的 quanheng-guard.jar 放入 Keycloak 的 providers 目录，kc.sh build 后重启"
+INSTALL: Final = "把本版本的 quanheng-guard.jar 放入 Keycloak 的 providers 目录，kc.sh build 后重启"
 
 
 def examine_guard(context: Context) -> Iterator[Result]:
     """Everything about the guard; when it is not there, only that."""
     status = context.guard.read_status()
     if status is None:
-        yield warn("guard", "Keycloak 没有安装守卫：不相容的授权不会当场拒绝，只能事后纠正", _INSTALL)
+        yield warn("guard", "Keycloak 没有安装守卫：不相容的授权不会当场拒绝，只能事后纠正", INSTALL)
         return
     yield _version(status)
     yield _required(context, status)
@@ -36,7 +36,7 @@ def examine_guard(context: Context) -> Iterator[Result]:
 def _version(status: GuardStatus) -> Result:
     found = release(status.version)
     if found is None or found < (release(OLDEST_GUARD) or ()):
-        return fail("guard.version", f"守卫版本 {status.version or '不明'}，过旧", _INSTALL)
+        return fail("guard.version", f"守卫版本 {status.version or '不明'}，过旧", INSTALL)
     return ok("guard.version", f"守卫版本 {status.version}")
 
 

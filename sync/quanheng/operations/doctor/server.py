@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import RestRealm
 from quanheng.operations.context import Context
 from quanheng.operations.doctor.certificates import days_left, judge_days
+from quanheng.operations.doctor.guard import INSTALL
 from quanheng.operations.doctor.holes import OLDEST_SUPPORTED, REVIEWED, holes_of, release
 from quanheng.operations.doctor.result import Result, fail, ok, warn
 from quanheng.operations.realm import desired_configuration, read_drift, read_options, read_server_version
@@ -38,6 +39,8 @@ _FEATURES_OFF: Final = (
 cannot switch all of them off. Without their version, which Keycloak adds to some (``…_STANDARD_V2``) and
 ``--features-disabled`` does not want."""
 _VERSION: Final = re.compile(r"_V\d+$")
+_THEMES: Final = {"login": "loginTheme", "admin": "adminTheme"}
+"""Setting of the realm that names a theme, by the kind under which the server lists it."""
 
 
 def examine_server(context: Context) -> Iterator[Result]:
@@ -54,8 +57,11 @@ def examine_server(context: Context) -> Iterator[Result]:
         return
     yield ok("keycloak.token", f"日常客户端取得令牌：{connection.url}，域 {connection.realm}")
     yield _clock(context, connection)
-    yield from _version(context, connection)
+    info = connection.get("admin/serverinfo")
+    yield from _version(context, info)
+    yield _features(info)
     desired = desired_configuration(context, read_options(context))
+    yield _themes(info, desired.realm)
     client = context.settings.keycloak.sync.client_id
     yield _roles(claims, desired.clients["clients"][client]["service_roles"])
     yield _configurator(context, connection)
@@ -101,8 +107,7 @@ def _clock(context: Context, connection: Connection) -> Result:
     return ok("keycloak.clock", text)
 
 
-def _version(context: Context, connection: Connection) -> Iterator[Result]:
-    info = connection.get("admin/serverinfo")
+def _version(context: Context, info: dict[str, Any]) -> Iterator[Result]:
     version = (info.get("systemInfo") or {}).get("version") or read_server_version(context)
     if version is None:
         yield warn(
@@ -121,7 +126,6 @@ def _version(context: Context, connection: Connection) -> Iterator[Result]:
             yield warn(f"hole.{hole.id}", text, f"{hole.done}（{REVIEWED} 核对）")
         else:
             yield fail(f"hole.{hole.id}", text, hole.done)
-    yield _features(info)
 
 
 def _features(info: dict[str, Any]) -> Result:
@@ -135,6 +139,19 @@ def _features(info: dict[str, Any]) -> Result:
             f"kc.sh build --features-disabled={names}",
         )
     return ok("keycloak.features", "不需要的功能均已关闭")
+
+
+def _themes(info: dict[str, Any], wanted: Mapping[str, Any]) -> Result:
+    """Whether the server has the themes that the realm is told to show; it shows its own for one it lacks."""
+    for kind, setting in _THEMES.items():
+        there = {theme["name"] for theme in info.get("themes", {}).get(kind, ())}
+        if wanted[setting] not in there:
+            return warn(
+                "keycloak.themes",
+                f"服务器没有界面主题 {wanted[setting]}：登录页和控制台显示 Keycloak 自带的界面和提示",
+                INSTALL,
+            )
+    return ok("keycloak.themes", "登录页和控制台的界面主题已安装")
 
 
 def _roles(claims: Any, wanted: list[str]) -> Result:

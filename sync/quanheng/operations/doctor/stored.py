@@ -41,6 +41,11 @@ def examine_store(context: Context) -> Iterator[Result]:
         yield from _heartbeat(context)
 
 
+def is_usable(context: Context) -> bool:
+    """Whether there is a store of this version: who looks into another makes one, or upgrades it."""
+    return _schema(context).state == "ok"
+
+
 def _schema(context: Context) -> Result:
     # Not by context.database, which would bring an older store to this version's schema.
     url = make_url(context.settings.store_url)

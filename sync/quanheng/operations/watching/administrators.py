@@ -17,6 +17,7 @@ from quanheng.model.realm import AdminEvent, ObservedRealm, RealmUser
 from quanheng.notify.port import NoticeKind
 from quanheng.operations.administering import administrators_of
 from quanheng.operations.context import Context
+from quanheng.operations.glass.accounts import ids_of, read_glass
 from quanheng.operations.noting import note
 from quanheng.operations.watching.announcing import announce
 from quanheng.policy.administration import Administrator, Administrators, describe
@@ -62,7 +63,8 @@ def look_after_administrators(
     with context.database.reading() as connection:
         users = _holders(connection, found, observed, None if everybody else wanted.users)
         people = accounts_among(connection, [user.id for user in users])
-    now = {str(item.user): item for item in found.find(users, people, context.realm.own_actors)}
+        sealed = ids_of(read_glass(context, connection))
+    now = {str(item.user): item for item in found.find(users, people, context.realm.own_actors, sealed)}
     untouched = {key: text for key, text in told.holders.items() if key not in wanted.users}
     before = {} if everybody else untouched
     after = _Told(carriers, {**before, **{key: describe(item) for key, item in now.items()}})

@@ -22,7 +22,7 @@ from quanheng.ledger.chain import Ledger
 from quanheng.logs import get_logger
 from quanheng.model.change import Json
 from quanheng.model.ids import KeycloakId, OrgCode, PostId, join
-from quanheng.model.realm import AdminEvent, ObservedRealm, RealmGroup
+from quanheng.model.realm import AdminEvent, ObservedRealm, RealmGroup, RealmUser
 from quanheng.model.registry import RegistryDelta
 from quanheng.notify.port import NoticeKind
 from quanheng.operations.context import Context
@@ -39,6 +39,7 @@ from quanheng.operations.watching.accounts import (
 )
 from quanheng.operations.watching.announcing import announce
 from quanheng.operations.watching.doubting import keep_doubt
+from quanheng.operations.watching.drafts import note_drafts
 from quanheng.operations.watching.news import CLOCK_SLACK
 from quanheng.policy.effective import Powers
 from quanheng.policy.units import Units
@@ -126,6 +127,7 @@ def take_in(context: Context, connection: Connection, seen: Observation) -> None
         return
     told = [*seen.events, *seen.later]
     tell_of_gone(context, connection, seen.gone, seen.before.users, told)
+    note_drafts(context, connection, seen.before, seen.after, _touched(seen, seen.before), told)
     trusted = {event.id for event in told if event.actor_user in own}
     trusted -= {event.id for event in doubted(told, own, doubt)}
     moves = [move for move in _moves(context, seen, seen.before) if move.event not in trusted]
@@ -152,14 +154,20 @@ def _to_judge(seen: Observation) -> ToJudge:
 
 
 def _moves(context: Context, seen: Observation, before: ObservedRealm) -> Sequence[Move]:
+    return find_moves(
+        [*seen.events, *seen.later],
+        before.users,
+        _touched(seen, before),
+        default_role=context.realm.default_role,
+    )
+
+
+def _touched(seen: Observation, before: ObservedRealm) -> Mapping[KeycloakId, RealmUser]:
+    """Users who may have changed."""
     after = seen.after.users
     if seen.hint is None:
-        touched = {key: user for key, user in after.items() if before.users.get(key) != user}
-    else:
-        touched = {key: after[key] for key in seen.hint.users if key in after}
-    return find_moves(
-        [*seen.events, *seen.later], before.users, touched, default_role=context.realm.default_role
-    )
+        return {key: user for key, user in after.items() if before.users.get(key) != user}
+    return {key: after[key] for key in seen.hint.users if key in after}
 
 
 def _without_exchanged(context: Context, after: ObservedRealm, moves: Sequence[Move]) -> list[Move]:
@@ -293,13 +301,12 @@ def _detail(event: AdminEvent) -> dict[str, str]:
 
 
 def structure_actors(context: Context, events: Sequence[AdminEvent]) -> tuple[str, ...]:
-    """Who changed groups, roles or settings, other than us."""
+    """Who changed groups, roles, settings or permissions, other than us."""
     own = context.realm.own_actors
     found = []
     for event in events:
         hint = affected([event])
-        if event.actor_user not in own and (
-            hint.all_groups or hint.groups or hint.roles or hint.configuration or hint.everything
-        ):
+        structure = (hint.all_groups, hint.groups, hint.roles, hint.configuration, hint.permissions)
+        if event.actor_user not in own and (hint.everything or any(structure)):
             found.append(event.actor_user)
     return tuple(dict.fromkeys(found))

@@ -14,6 +14,7 @@ from typing import Final
 from quanheng.clock import day_in_china
 from quanheng.engine.adopt import Adopted, adopt_accounts
 from quanheng.engine.apply import Outcome
+from quanheng.engine.diff import Difference
 from quanheng.engine.effects import is_group_change
 from quanheng.engine.plan import Plan, digest_of, order_changes
 from quanheng.engine.safety import Excess, judge_safety
@@ -113,7 +114,7 @@ def _plan(context: Context, wanted: ToJudge) -> tuple[Plan, ObservedRealm] | Non
     observed, trusted = _read(context, wanted)
     recoded: Mapping[OrgCode, OrgCode] = read_recoded(context)
     adopted = adopt_accounts(trusted.registry, observed, today=today)
-    desired, difference = compare(context, adopted.registry, observed, recoded)
+    desired, difference = compare(context, adopted.registry, observed, recoded, everybody=wanted.everybody)
     # Both count people whom a part may not name.
     last = any(item.kind is FindingKind.LAST_ADMINISTRATOR for item in difference.findings)
     if (desired.limited or last) and not wanted.everybody:
@@ -131,7 +132,7 @@ def _plan(context: Context, wanted: ToJudge) -> tuple[Plan, ObservedRealm] | Non
             planner=f"watch:{context.who}",
             created_at=now,
             changes=changes,
-            delta=_delta(trusted, adopted),
+            delta=_delta(trusted, adopted, difference),
             findings=(*trusted.findings, *adopted.findings, *desired.findings, *difference.findings),
             excess=judge_safety(
                 changes,
@@ -167,8 +168,9 @@ def _read(context: Context, wanted: ToJudge) -> tuple[ObservedRealm, Trusted]:
         return replace(observed, users={**observed.users, **theirs}), trusted
 
 
-def _delta(trusted: Trusted, adopted: Adopted) -> RegistryDelta:
-    return adopted.extend(RegistryDelta(next_serial=trusted.registry.next_serial))
+def _delta(trusted: Trusted, adopted: Adopted, difference: Difference) -> RegistryDelta:
+    delta = adopted.extend(RegistryDelta(next_serial=trusted.registry.next_serial))
+    return replace(delta, adopted=(*delta.adopted, *difference.linked))
 
 
 def takes_power(change: Change) -> bool:

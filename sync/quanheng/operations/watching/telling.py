@@ -25,6 +25,8 @@ class Topic(StrEnum):
     CONFIGURATION = "configuration"
     """What differs in the realm's settings, ways in that others made among it."""
     GUARD_GONE = "guard_gone"
+    PERMISSIONS = "permissions"
+    """What differs in the permissions of administrators."""
     NOT_REQUIRED = "guard_not_required"
     REFUSED = "repair_refused"
     RULES = "rules_invalid"

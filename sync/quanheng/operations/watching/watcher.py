@@ -32,8 +32,10 @@ from quanheng.operations.watching.announcing import announce
 from quanheng.operations.watching.causes import are_unrestored, restore_causes
 from quanheng.operations.watching.counting import count_causes
 from quanheng.operations.watching.doubting import end_doubt, find_doubted, is_due
+from quanheng.operations.watching.glass import GlassWatch
 from quanheng.operations.watching.intake import structure_actors
 from quanheng.operations.watching.news import OVERLAP, News, read_news
+from quanheng.operations.watching.permissions import look_after_permissions
 from quanheng.operations.watching.protection import (
     EVENTS_OFF,
     look_after_configuration,
@@ -110,6 +112,7 @@ class Watcher:
         which tries them all."""
         self._guard_at: datetime | None = None
         self._revision: int | None = None
+        self._glass = GlassWatch(context)
         self._doubt_stays = False
         """Whether the log has that the last doubt could not be ended."""
 
@@ -120,6 +123,13 @@ class Watcher:
             begun = Ledger(connection, self._context.keyring, self._context.clock).last() is not None
         if not begun:
             return Tick()  # before the bootstrap nothing is ours
+        try:
+            return self._look_at_all(revision)
+        finally:
+            # Whatever keeps us from the rest, or the rest from us: that the glass is broken is told.
+            self._glass.look()
+
+    def _look_at_all(self, revision: int) -> Tick:
         done = self._look_and_act()
         if done.waiting:  # found again at the next look, however late its event showed
             self._read_to = self._server_time = None
@@ -286,6 +296,8 @@ class Watcher:
                 self._guard_at, self._revision = context.clock(), revision
             if hint.configuration or everything:
                 look_after_configuration(context, actors)
+            if hint.permissions or everything:
+                look_after_permissions(context, taken.observed, actors)
         except QuanhengError as error:
             failure = error
         self._keep_due(lease, due=failure is not None)

@@ -38,7 +38,12 @@ record Actor(String realm, String user, String client, String address) {
 
     /** Whether the actor is this user of this realm. */
     boolean is(String userId, RealmModel inRealm) {
-        return user != null && user.equals(userId) && inRealm.getId().equals(realm);
+        return isOf(inRealm) && user.equals(userId);
+    }
+
+    /** Whether the actor has an account in this realm. */
+    boolean isOf(RealmModel realm) {
+        return user != null && realm.getId().equals(this.realm);
     }
 
     private static Actor find(KeycloakSession session) {

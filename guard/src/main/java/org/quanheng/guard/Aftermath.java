@@ -23,6 +23,7 @@ import org.keycloak.models.RealmModel;
 import org.keycloak.models.UserModel;
 import org.keycloak.models.UserProvider;
 import org.keycloak.models.cache.CacheRealmProvider;
+import org.keycloak.models.cache.UserCache;
 import org.keycloak.models.utils.KeycloakModelUtils;
 import org.quanheng.guard.Restoration.Restored;
 import org.quanheng.guard.RuleKeeper.Standing;
@@ -54,8 +55,8 @@ final class Aftermath implements EventListenerProvider {
 
     private static final String USERS = "users/";
 
-    /** The attribute that says who it is, whatever the rules say. */
-    private static final String PERSON = "person_id";
+    /** What has events of the model and changes nothing of the account itself. */
+    private static final Set<String> GRANTS = Set.of("groups", "role-mappings");
 
     /** In small letters, as the rules have them. */
     private static final Set<String> CONTACT = Set.of("email", "firstname", "lastname");
@@ -70,6 +71,28 @@ final class Aftermath implements EventListenerProvider {
         this.options = options;
         this.keeper = keeper;
         this.vetoes = vetoes;
+    }
+
+    /**
+     * As a request to the Admin API begins. Some that change credentials make no admin event, and a mail that was sent
+     * cannot be taken back.
+     */
+    void begin() {
+        List<String> asked = Requests.changeOfUser(session);
+        if (asked.size() < 2 || GRANTS.contains(asked.get(1))) {
+            return;
+        }
+        RealmModel realm = session.getContext().getRealm();
+        if (realm == null || !keeper.guards(realm)) {
+            return;
+        }
+        boolean mails = asked.stream().skip(1).anyMatch(part -> part.endsWith("-email"));
+        if (mails && Writers.delegateActs(session, realm, keeper.standing(realm), options)) {
+            // Whose text it is, if it is nobody's id, is not for the log.
+            boolean known = stored(session, realm, asked.get(0)) != null;
+            vetoes.refuse(session, realm, known ? USERS + asked.get(0) : "users", Refusal.credentials());
+        }
+        expect(realm.getId(), check -> check.users.add(asked.get(0)));
     }
 
     /** Whoever changes an account of one's own makes no admin event. What else a login gives has events of the model. */
@@ -174,13 +197,13 @@ final class Aftermath implements EventListenerProvider {
                 }
                 requireSamePowers(was.standing().rules());
             }
-            Set<String> names = new HashSet<>(Set.of(PERSON));
+            Set<String> names = new HashSet<>(Set.of(Account.PERSON));
             if (was.standing().valid()) {
                 names.addAll(was.standing().rules().protect().providerAttributes());
                 // An administrator who edits an account writes these; a provider's mapper shall not.
                 names.removeAll(CONTACT);
             }
-            requireSameRecords(names, was.standing());
+            requireSameAccounts(names, was.standing());
             if (groups) {
                 requireSameGroups(names);
             }
@@ -218,13 +241,18 @@ final class Aftermath implements EventListenerProvider {
             }
         }
 
-        private void requireSameRecords(Set<String> names, Standing standing) {
-            Map<String, Map<String, List<String>>> known = users.isEmpty() ? Map.of() : before((past, there) -> {
-                Map<String, Map<String, List<String>>> found = new HashMap<>();
+        private void requireSameAccounts(Set<String> names, Standing standing) {
+            boolean delegate = Actor.of(session).isOf(realm);
+            Set<String> ours = new HashSet<>(names);
+            if (delegate) {
+                ours.addAll(Account.OURS);
+            }
+            Map<String, Account> known = users.isEmpty() ? Map.of() : before((past, there) -> {
+                Map<String, Account> found = new HashMap<>();
                 for (String id : users) {
                     UserModel user = stored(past, there, id);
                     if (user != null) {
-                        found.put(id, record(user, names));
+                        found.put(id, Account.of(past, user, ours));
                     }
                 }
                 return found;
@@ -232,25 +260,31 @@ final class Aftermath implements EventListenerProvider {
             for (String id : users) {
                 UserModel user = stored(session, realm, id);
                 if (user != null) {
-                    requireSameRecord(user, names, known.get(id), standing);
+                    requireSameAccount(user, known.get(id), Account.of(session, user, ours), delegate, standing);
                 }
             }
         }
 
         /** @param known null for an account that was not there */
-        private void requireSameRecord(
-                UserModel user, Set<String> names, Map<String, List<String>> known, Standing standing) {
+        private void requireSameAccount(
+                UserModel user, Account known, Account account, boolean delegate, Standing standing) {
             String path = USERS + user.getId();
             if (isSecondWriter(user, standing) || !user.isEnabled() && Writers.own(user, realm, standing, options)) {
                 vetoes.refuse(session, realm, path, Refusal.writerAccount());
             }
-            Map<String, List<String>> record = record(user, names);
-            if (known == null) {
-                // Who makes an account gives it a name.
-                record.remove(UserModel.USERNAME);
+            if (known == null && delegate && user.isEnabled()) {
+                // Nobody has seen the personnel data of whom an administrator makes.
+                user.setEnabled(false);
+                UserCache cache = session.getProvider(UserCache.class);
+                if (cache != null) {
+                    cache.evict(realm, user);
+                }
             }
-            if (!record.equals(known == null ? Map.of() : known)) {
-                vetoes.refuse(session, realm, path, Refusal.record());
+            Account was = known == null ? Account.none(realm) : known;
+            Account is = known == null ? account.made() : account;
+            Refusal refusal = delegate ? is.refusalToDelegate(was) : is.refusal(was);
+            if (refusal != null) {
+                vetoes.refuse(session, realm, path, refusal);
             }
         }
 
@@ -318,17 +352,6 @@ final class Aftermath implements EventListenerProvider {
     }
 
     private record Known(String name, String rules, Standing standing) {
-    }
-
-    private static Map<String, List<String>> record(UserModel user, Set<String> names) {
-        Map<String, List<String>> record = new HashMap<>();
-        for (String name : names) {
-            List<String> values = user.getAttributeStream(name).toList();
-            if (!values.isEmpty()) {
-                record.put(name, values);
-            }
-        }
-        return record;
     }
 
     /** Which groups have such attributes, with the values. */

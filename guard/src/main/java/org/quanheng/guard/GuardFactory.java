@@ -48,7 +48,9 @@ public final class GuardFactory implements EventListenerProviderFactory {
 
     @Override
     public EventListenerProvider create(KeycloakSession session) {
-        return new Aftermath(session, options, keeper, vetoes);
+        Aftermath aftermath = new Aftermath(session, options, keeper, vetoes);
+        aftermath.begin();
+        return aftermath;
     }
 
     @Override

@@ -4,7 +4,6 @@ import java.util.stream.Stream;
 import org.keycloak.models.ClientModel.ClientIdChangeEvent;
 import org.keycloak.models.ClientModel.ClientRemovedEvent;
 import org.keycloak.models.ClientModel.ClientUpdatedEvent;
-import org.keycloak.models.FederatedIdentityModel;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityCreatedEvent;
 import org.keycloak.models.FederatedIdentityModel.FederatedIdentityRemovedEvent;
 import org.keycloak.models.GroupModel;
@@ -23,6 +22,8 @@ import org.keycloak.models.RoleModel.RoleNameChangeEvent;
 import org.keycloak.models.RoleModel.RoleRevokedEvent;
 import org.keycloak.models.UserModel;
 import org.keycloak.models.UserModel.UserPreRemovedEvent;
+import org.keycloak.models.utils.KeycloakModelUtils;
+import org.keycloak.models.utils.RoleUtils;
 import org.keycloak.provider.ProviderEvent;
 import org.keycloak.provider.ProviderEventListener;
 import org.quanheng.guard.Holdings.Gain;
@@ -54,14 +55,18 @@ final class GuardListener implements ProviderEventListener {
             Possessions.lost(revoked.getKeycloakSession(), revoked.getUser().getId());
         } else if (event instanceof GroupMemberLeaveEvent left) {
             Possessions.lost(left.getKeycloakSession(), left.getUser().getId());
+            onLeave(left);
         } else if (event instanceof UserPreRemovedEvent removed) {
             onRemoval(removed);
         } else if (event instanceof FederatedIdentityCreatedEvent linked) {
-            onLink(linked.getKeycloakSession(), linked.getRealm(), linked.getUser(), linked.getFederatedIdentity());
+            String provider = linked.getFederatedIdentity().getIdentityProvider();
+            Possessions.gained(
+                    linked.getKeycloakSession(), linked.getUser().getId(), Possessed::providers, provider);
+            onIdentity(linked.getKeycloakSession(), linked.getRealm(), linked.getUser(), provider);
         } else if (event instanceof FederatedIdentityRemovedEvent unlinked) {
             Possessions.lost(unlinked.getKeycloakSession(), unlinked.getUser().getId());
-            onCard(unlinked.getKeycloakSession(), unlinked.getRealm(),
-                    unlinked.getFederatedIdentity().getIdentityProvider(), "users/" + unlinked.getUser().getId());
+            onIdentity(unlinked.getKeycloakSession(), unlinked.getRealm(), unlinked.getUser(),
+                    unlinked.getFederatedIdentity().getIdentityProvider());
         } else if (event instanceof RoleRemovedEvent removed) {
             referents.onRoleRemoval(removed);
         } else if (event instanceof RoleNameChangeEvent renamed) {
@@ -93,11 +98,15 @@ final class GuardListener implements ProviderEventListener {
         Possessions.gained(session, event.getUser().getId(), Possessed::roles, role.getId());
         Standing standing = keeper.standing(realm);
         if (!standing.valid()) {
+            boolean administers = RoleUtils.expandCompositeRolesStream(Stream.of(role))
+                    .anyMatch(inner -> KeycloaksOwn.administers(realm, inner));
+            requireNoAdministration(session, realm, standing, administers, "users/" + event.getUser().getId());
             refuseWithoutRules(session, realm, event.getUser(), Stream.of(role));
             return;
         }
         Holdings holdings = new Holdings(session, realm, standing.rules());
         Gain gain = holdings.gainOfRole(role);
+        requireNoAdministration(session, realm, standing, gain.administers(), "users/" + event.getUser().getId());
         if (!gain.duties().isEmpty()) {
             new Grant(session, realm, standing.rules(), event.getUser(), vetoes)
                     .judge(holdings, gain, () -> holdings.ofRole(role));
@@ -128,10 +137,61 @@ final class GuardListener implements ProviderEventListener {
         }
         Holdings holdings = new Holdings(session, realm, standing.rules());
         Gain gain = holdings.gainOfGroup(event.getGroup());
+        requireNoAdministration(session, realm, standing, gain.administers(), "users/" + event.getUser().getId());
         if (!gain.duties().isEmpty()) {
             new Grant(session, realm, standing.rules(), event.getUser(), vetoes)
                     .judge(holdings, gain, () -> holdings.ofGroup(event.getGroup()));
+        } else {
+            requireSamePlace(session, realm, standing, event.getUser(), event.getGroup());
         }
+    }
+
+    private void onLeave(GroupMemberLeaveEvent event) {
+        RealmModel realm = event.getRealm();
+        if (!keeper.guards(realm)) {
+            return;
+        }
+        KeycloakSession session = event.getKeycloakSession();
+        Standing standing = keeper.standing(realm);
+        boolean place = !standing.valid()
+                || new Holdings(session, realm, standing.rules()).gainOfGroup(event.getGroup()).duties().isEmpty();
+        if (place && event.getUser().getFirstAttribute(Account.PERSON) != null) {
+            requireSamePlace(session, realm, standing, event.getUser(), event.getGroup());
+        }
+    }
+
+    /**
+     * Where a person belongs is the personnel data's word; a group that gives no duty and has an area says it. A draft
+     * belongs to one, else its maker would have it seen in an area that is not the maker's.
+     */
+    private void requireSamePlace(
+            KeycloakSession session, RealmModel realm, Standing standing, UserModel user, GroupModel group) {
+        if (group.getFirstAttribute(Holdings.AREA_ATTRIBUTE) == null
+                || !Writers.delegateActs(session, realm, standing, options)) {
+            return;
+        }
+        if (user.getFirstAttribute(Account.PERSON) == null) {
+            if (placesBeside(user, group)) {
+                vetoes.refuse(session, realm, "users/" + user.getId(), Refusal.secondPlace());
+            }
+        } else if (isKept(session, realm, user)) {
+            vetoes.refuse(session, realm, "users/" + user.getId(), Refusal.place());
+        }
+    }
+
+    private static boolean placesBeside(UserModel user, GroupModel group) {
+        return user.getGroupsStream()
+                .anyMatch(other -> !other.getId().equals(group.getId())
+                        && other.getFirstAttribute(Holdings.AREA_ATTRIBUTE) != null);
+    }
+
+    /** Whether an account was there before this request; of one that it makes, its record is judged in the end. */
+    private static boolean isKept(KeycloakSession session, RealmModel realm, UserModel user) {
+        return KeycloakModelUtils.runJobInTransactionWithResult(session.getKeycloakSessionFactory(), past -> {
+            RealmModel was = past.realms().getRealm(realm.getId());
+            past.getContext().setRealm(was);
+            return past.users().getUserById(was, user.getId()) != null;
+        });
     }
 
     private void onRemoval(UserPreRemovedEvent event) {
@@ -144,6 +204,8 @@ final class GuardListener implements ProviderEventListener {
         String path = "users/" + user.getId();
         if (Writers.own(user, realm, keeper.standing(realm), options)) {
             vetoes.refuse(session, realm, path, Refusal.writerAccount());
+        } else if (Writers.delegateActs(session, realm, keeper.standing(realm), options)) {
+            vetoes.refuse(session, realm, path, Refusal.removalByDelegate());
         } else if (isManaged(session, realm, user)) {
             vetoes.refuse(session, realm, path, Refusal.removal());
         }
@@ -161,17 +223,35 @@ final class GuardListener implements ProviderEventListener {
         }
         GroupModel group = event.getGroup();
         Standing standing = keeper.standing(realm);
-        boolean matters = !standing.valid()
-                || standing.rules().groups().containsKey(group.getId())
-                || !new Holdings(session, realm, standing.rules()).gainOfGroup(group).duties().isEmpty();
+        String path = "groups/" + group.getId();
+        boolean matters = !standing.valid();
+        if (standing.valid()) {
+            Gain gain = new Holdings(session, realm, standing.rules()).gainOfGroup(group);
+            requireNoAdministration(session, realm, standing, gain.administers(), path);
+            matters = standing.rules().groups().containsKey(group.getId()) || !gain.duties().isEmpty();
+        }
         if (matters && !Writers.include(session, realm, standing, options)) {
-            vetoes.refuse(session, realm, "groups/" + group.getId(), Refusal.dutyGroup(standing.valid()));
+            vetoes.refuse(session, realm, path, Refusal.dutyGroup(standing.valid()));
         }
     }
 
-    private void onLink(KeycloakSession session, RealmModel realm, UserModel user, FederatedIdentityModel identity) {
-        Possessions.gained(session, user.getId(), Possessed::providers, identity.getIdentityProvider());
-        onCard(session, realm, identity.getIdentityProvider(), "users/" + user.getId());
+    /**
+     * Keycloak lets whoever manages users enter a group that gives more power over the realm than they have
+     * (CVE-2026-94000), and give theirs on.
+     */
+    private void requireNoAdministration(
+            KeycloakSession session, RealmModel realm, Standing standing, boolean administers, String path) {
+        if (administers && Writers.delegateActs(session, realm, standing, options)) {
+            vetoes.refuse(session, realm, path, Refusal.administration());
+        }
+    }
+
+    private void onIdentity(KeycloakSession session, RealmModel realm, UserModel user, String provider) {
+        String path = "users/" + user.getId();
+        onCard(session, realm, provider, path);
+        if (keeper.guards(realm) && Writers.delegateActs(session, realm, keeper.standing(realm), options)) {
+            vetoes.refuse(session, realm, path, Refusal.identityLink());
+        }
     }
 
     /** Cards are linked and unlinked by our writers alone. */
@@ -200,7 +280,7 @@ final class GuardListener implements ProviderEventListener {
 
     private boolean isManaged(KeycloakSession session, RealmModel realm, UserModel user) {
         Standing standing = keeper.standing(realm);
-        if (user.getFirstAttribute("person_id") != null
+        if (user.getFirstAttribute(Account.PERSON) != null
                 || session.users().getFederatedIdentity(realm, user, card(standing)) != null) {
             return true;
         }

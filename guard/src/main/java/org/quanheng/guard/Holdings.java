@@ -32,6 +32,9 @@ final class Holdings {
 
     /** Whoever grants and whoever is granted to have roles and groups above theirs in common. */
     private final Map<String, List<Inside>> insideByRole = new HashMap<>();
+
+    /** Those of them that give power over the realm itself, not as a part of a duty. */
+    private final Set<String> administering = new HashSet<>();
     private final Map<String, List<Carried>> carriedByGroup = new HashMap<>();
 
     Holdings(KeycloakSession session, RealmModel realm, Rules rules) {
@@ -83,8 +86,9 @@ final class Holdings {
      *
      * @param duties all of them
      * @param outermost those that are given by themselves, not as a part of another duty that is given
+     * @param administers whether it gives power over the realm itself that comes with no duty
      */
-    record Gain(List<Held> duties, List<Held> outermost) {
+    record Gain(List<Held> duties, List<Held> outermost, boolean administers) {
     }
 
     /** What a direct mapping of a role gives. */
@@ -98,17 +102,18 @@ final class Holdings {
     }
 
     private Gain gain(List<Carried> roles) {
-        Gain gain = new Gain(new ArrayList<>(), new ArrayList<>());
+        List<Held> duties = new ArrayList<>();
+        List<Held> outermost = new ArrayList<>();
         for (Carried carried : roles) {
             for (Inside inner : inside(carried.role())) {
                 Held held = new Held(inner.duty(), carried.area(), List.of());
-                gain.duties().add(held);
+                duties.add(held);
                 if (inner.outermost()) {
-                    gain.outermost().add(held);
+                    outermost.add(held);
                 }
             }
         }
-        return gain;
+        return new Gain(duties, outermost, roles.stream().map(Carried::role).anyMatch(administering::contains));
     }
 
     /** A role that a group has, by itself or from above; the area is that of the group that it was put on. */
@@ -182,6 +187,8 @@ final class Holdings {
             boolean isDuty = rules.duties().containsKey(id);
             if (isDuty) {
                 duties.add(new Inside(id, !step.pastDuty()));
+            } else if (!step.pastDuty() && KeycloaksOwn.administers(realm, step.role())) {
+                administering.add(outermost);
             }
             if (step.role().isComposite()) {
                 boolean past = isDuty || step.pastDuty();

@@ -26,6 +26,15 @@ final class KeycloaksOwn {
         });
     }
 
+    /** Whether a role is itself one that gives power over its realm. */
+    static boolean administers(RealmModel realm, RoleModel role) {
+        if (!role.isClientRole()) {
+            return false;
+        }
+        ClientModel administration = realm.getClientByClientId(Constants.REALM_MANAGEMENT_CLIENT_ID);
+        return administration != null && administration.getId().equals(role.getContainerId());
+    }
+
     static boolean hasRole(String name) {
         return ROLES.contains(name);
     }

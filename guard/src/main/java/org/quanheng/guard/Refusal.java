@@ -52,6 +52,35 @@ record Refusal(Status status, String rule, String article, String reason, String
         return new Refusal(Status.FORBIDDEN, "account-removal", "", "受管账号不得删除，只能停用或注销。", "");
     }
 
+    static Refusal removalByDelegate() {
+        return new Refusal(Status.FORBIDDEN, "account-removal", "", "账号不得删除；停用请关闭“启用”开关。", "");
+    }
+
+    static Refusal draftEnabled() {
+        return new Refusal(Status.FORBIDDEN, "draft-enable", "",
+                "该账号是草稿：停用、无岗位，须待人事数据或 quanheng accounts complete 补全后由系统启用。", "");
+    }
+
+    static Refusal credentials() {
+        return new Refusal(Status.FORBIDDEN, "credentials", "",
+                "本系统以电子社保卡登录，管理员不得设置或重置口令，不得改动任何登录凭据和必需操作，也不得发送操作邮件；请让本人用电子社保卡登录。", "");
+    }
+
+    static Refusal source() {
+        return new Refusal(Status.FORBIDDEN, "account-source", "",
+                "账号的用户存储来源（federationLink）不得由管理员设置，请去掉该项后重试。", "");
+    }
+
+    static Refusal identityLink() {
+        return new Refusal(Status.FORBIDDEN, "identity-link", "",
+                "账号与身份提供方的绑定只能由同步服务维护，管理员不得绑定或解除；确需更正的，请联系系统维护人员。", "");
+    }
+
+    static Refusal administration() {
+        return new Refusal(Status.FORBIDDEN, "administration", "",
+                "域管理权限（realm-management 的角色）只随岗位取得，不得另行授予；请通过岗位组授予相应岗位，或联系系统维护人员。", "");
+    }
+
     /** @param duty null while there are no rules, and every role may be one */
     static Refusal roleRemoval(Duty duty) {
         if (duty == null) {
@@ -122,7 +151,17 @@ record Refusal(Status status, String rule, String article, String reason, String
 
     static Refusal record() {
         return new Refusal(Status.FORBIDDEN, "person-record", "",
-                "账号的用户名、人员编号和所属机构以人事数据为准，只能由同步服务登记。", "");
+                "账号的用户名、姓名、人员编号和所属机构以人事数据为准，只能由同步服务登记；请在人事数据中更正。", "");
+    }
+
+    static Refusal place() {
+        return new Refusal(Status.FORBIDDEN, "person-place", "",
+                "人员所属机构以人事数据为准，不得在控制台调入、调出机构组；请在人事数据中更正。", "");
+    }
+
+    static Refusal secondPlace() {
+        return new Refusal(Status.FORBIDDEN, "person-place", "",
+                "账号只能属于一个机构组，请只选本人所在的乡镇、街道或网点。", "");
     }
 
     static Refusal cardLink() {

@@ -4,6 +4,7 @@ import jakarta.enterprise.context.ContextNotActiveException;
 import jakarta.ws.rs.core.HttpHeaders;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -41,6 +42,29 @@ final class Requests {
                     .anyMatch("clients-registrations"::equals);
         } catch (ContextNotActiveException none) {
             return false;
+        }
+    }
+
+    /**
+     * What an administrator's request is to change of a user: the id and what follows it in the path; nothing for all
+     * other requests.
+     */
+    static List<String> changeOfUser(KeycloakSession session) {
+        try {
+            HttpRequest request = session.getContext().getHttpRequest();
+            if ("GET".equals(request.getHttpMethod())) {
+                return List.of();
+            }
+            // Keycloak serves no path that is spelled otherwise: with semicolons, dots or letters that need no code.
+            List<String> parts = Stream.of(request.getUri().getRequestUri().getRawPath().split("/"))
+                    .map(part -> URLDecoder.decode(part, StandardCharsets.UTF_8))
+                    .toList();
+            int realm = Collections.indexOfSubList(parts, List.of("admin", "realms")) + 2;
+            return realm >= 2 && parts.size() > realm + 2 && parts.get(realm + 1).equals("users")
+                    ? parts.subList(realm + 2, parts.size())
+                    : List.of();
+        } catch (ContextNotActiveException none) {
+            return List.of();
         }
     }
 

@@ -38,6 +38,14 @@ final class Writers {
                 .anyMatch(account -> account != null && actor.is(account.getId(), realm));
     }
 
+    /**
+     * Whether a delegate acts: somebody with an account in the realm who is none of them. Administrators of the master
+     * realm are no delegates.
+     */
+    static boolean delegateActs(KeycloakSession session, RealmModel realm, Standing standing, GuardOptions options) {
+        return Actor.of(session).isOf(realm) && !include(session, realm, standing, options);
+    }
+
     /** Whether an account is theirs. An import can make another user say that it is. */
     static boolean own(UserModel user, RealmModel realm, Standing standing, GuardOptions options) {
         if (standing.valid()) {

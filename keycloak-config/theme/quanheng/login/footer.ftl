@@ -1,0 +1,3 @@
+<#macro content>
+    <p class="quanheng-footer">${msg("quanhengFooter")}</p>
+</#macro>

@@ -1,0 +1,1 @@
+"""The two sealed accounts that break the glass: made, known, judged."""

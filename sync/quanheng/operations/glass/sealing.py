@@ -1,0 +1,166 @@
+"""Sealing: new credentials for the accounts that break the glass, each in a file for one envelope.
+
+They are shown nowhere else and kept nowhere: whoever loses an envelope seals again.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from quanheng.clock import CHINA
+from quanheng.errors import ConfigurationError, QuanhengError, RefusedError
+from quanheng.identity.files import write_private
+from quanheng.keycloak.credentials import Credential
+from quanheng.keycloak.glass import OTP_DIGITS, OTP_SECONDS, GlassAccounts
+from quanheng.keycloak.open import connect_admin
+from quanheng.ledger.chain import Ledger
+from quanheng.model.change import Json
+from quanheng.model.ids import KeycloakId, Username
+from quanheng.model.sensitive import Sensitive
+from quanheng.operations.context import Context
+from quanheng.operations.glass.accounts import (
+    MADE,
+    SEALED,
+    GlassAccount,
+    digest_of_marks,
+    names_of_glass,
+    read_glass,
+)
+from quanheng.operations.noting import note
+
+_READABLE: Final = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
+"""Without what is taken for something else on paper: I, l, 1, O, o, 0."""
+_GROUPS: Final = 4
+_GROUP: Final = 6
+_OTP_BYTES: Final = 20
+"""As long as what HMAC-SHA-1 gives (RFC 4226, section 4)."""
+
+
+def seal_accounts(
+    context: Context, admin: Credential, folder: Path, only: Collection[Username] = ()
+) -> tuple[Path, ...]:
+    """Make or renew the sealed accounts (``only`` these), and write a file for each; returns the files.
+
+    What an account had before, password, one-time password and sessions, ends. Raises
+    :class:`ConfigurationError` before anything is done when a file is there already, or there is no such
+    folder; :class:`RefusedError` when somebody else made an account of such a name.
+    """
+    names = names_of_glass(context)
+    if unknown := sorted(set(only) - set(names)):
+        raise ConfigurationError(
+            f"there is no sealed account '{unknown[0]}'", remedy=f"name one of {', '.join(names)}"
+        )
+    files = {name: folder / f"{name}.txt" for name in names if not only or name in only}
+    _require_room(folder, files.values())
+    keyring = context.keyring
+    with context.database.reading() as connection:
+        begun = Ledger(connection, keyring, context.clock).last() is not None
+        known = {account.name: account for account in read_glass(context, connection)}
+    if not begun:
+        raise RefusedError(
+            "there is no ledger yet in which the sealing could be written down",
+            remedy="run 'quanheng bootstrap' first",
+        )
+    with connect_admin(context.settings.keycloak, admin) as connection:
+        accounts = GlassAccounts(connection)
+        address = accounts.address()
+        for name, file in files.items():
+            _seal(context, accounts, known[name], file, address, admin.label)
+    return tuple(files.values())
+
+
+def _require_room(folder: Path, files: Collection[Path]) -> None:
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: is no folder", remedy="make it first, for yourself alone")
+    for file in files:
+        if file.exists() or file.is_symlink():
+            raise ConfigurationError(
+                f"{file}: is there already", remedy="put it into its envelope, or name another folder"
+            )
+
+
+def _seal(
+    context: Context, accounts: GlassAccounts, known: GlassAccount, file: Path, address: str, by: str
+) -> None:
+    user = _account(context, accounts, known, by)
+    accounts.void(user)
+    accounts.empower(user)
+    password, otp = _new_password(), Sensitive(base64.b32encode(secrets.token_bytes(_OTP_BYTES)).decode())
+    # Before they hold: what holds and was not written would be lost.
+    write_private(file, _page(context, known.name, password, otp, address).encode())
+    try:
+        marks = accounts.arm(user, password, otp)
+    except QuanhengError:
+        file.unlink()
+        raise
+    body: dict[str, Json] = {
+        "account": str(known.name),
+        "user": str(user),
+        "administrator": by,
+        "credentials": digest_of_marks(marks),
+    }
+    with context.database.transaction() as connection:
+        note(context, connection, SEALED, body)
+
+
+def _account(context: Context, accounts: GlassAccounts, known: GlassAccount, by: str) -> KeycloakId:
+    """The account, made when there is none. Its id is known before it has anything: nobody takes it for a
+    stranger's then."""
+    found = accounts.find(known.name)
+    if found is not None:
+        if found != known.id:
+            raise RefusedError(
+                f"there is an account '{known.name}' that quanheng did not make",
+                remedy="see in Keycloak's console what it is, and delete it there; then seal again",
+            )
+        return found
+    moment = accounts.server_time()
+    made = accounts.make(known.name, f"应急账号 {known.name.rpartition('-')[2]}")
+    body: dict[str, Json] = {
+        "account": str(known.name),
+        "user": str(made),
+        "administrator": by,
+        "since": moment.isoformat(),
+    }
+    with context.database.transaction() as connection:
+        note(context, connection, MADE, body)
+    return made
+
+
+def _new_password() -> Sensitive:
+    groups = ("".join(secrets.choice(_READABLE) for _ in range(_GROUP)) for _ in range(_GROUPS))
+    return Sensitive("-".join(groups))
+
+
+def _page(context: Context, name: Username, password: Sensitive, otp: Sensitive, address: str) -> str:
+    """What lies in the envelope, for somebody who never saw it."""
+    secret = otp.reveal()
+    question = {
+        "secret": secret,
+        "issuer": f"quanheng {context.realm_name}",
+        "algorithm": "SHA1",
+        "digits": OTP_DIGITS,
+        "period": OTP_SECONDS,
+    }
+    label = quote(f"{question['issuer']}:{name}")
+    uri = f"otpauth://totp/{label}?{urlencode(question, quote_via=quote)}"
+    spaced = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
+    at = context.clock().astimezone(CHINA)
+    return f"""权衡 应急账号（域 {context.realm_name}）
+封存时间：{at:%Y-%m-%d %H:%M}
+
+用户名：{name}
+口令：{password.reveal()}
+动态口令密钥：{spaced}
+动态口令 URI：{uri}
+登录地址：{address}
+
+用法：在手机的动态口令应用中手工输入密钥（基于时间，{OTP_DIGITS} 位，{OTP_SECONDS} 秒）；
+用浏览器打开登录地址，依次输入用户名、口令（含短横线）和动态口令。
+每次登录都会通知有关人员并记入台账。用后须重新封存。
+"""

@@ -1,0 +1,50 @@
+"""Which administrators' posts somebody who logged in holds, rightly and now."""
+
+from __future__ import annotations
+
+from quanheng.delegation.holders import Seat
+from quanheng.engine.offices import was_given_office
+from quanheng.engine.trees import Trees
+from quanheng.errors import RefusedError
+from quanheng.keycloak.login import AuthenticatedPerson
+from quanheng.model.ids import PostId, Username
+from quanheng.model.person import PersonRecord
+from quanheng.model.registry import Registry
+from quanheng.operations.context import Context
+from quanheng.operations.logged_in import account_of
+from quanheng.policy.units import Units
+
+
+def record_of(registry: Registry, username: Username) -> PersonRecord:
+    """The person of a user name. Raises :class:`RefusedError` when it is nobody's of the registry."""
+    for person in registry.persons.values():
+        if person.username == username:
+            return person
+    raise RefusedError(
+        f"{username} is not a person of this realm's registry", remedy="log in as one of the administrators"
+    )
+
+
+def seats_of(
+    context: Context, registry: Registry, units: Units, person: AuthenticatedPerson
+) -> tuple[Seat, ...]:
+    """The administrators' groups that Keycloak has the person in now, read live, of those that the person
+    was rightly given. Auditing decides nothing (三员).
+
+    A group is known by its whole path, which is unique; anybody with a group could write our key into it.
+    Raises :class:`RefusedError` for whoever is not an enabled account of a person of the registry.
+    """
+    record = record_of(registry, person.username)
+    trees = Trees(context.pack, units)
+    places = {
+        trees.administrator_path(area, post): Seat(area.code, PostId(post.id))
+        for area in units
+        for post in context.pack.posts_at(area.code)
+        if post.kind == "administrator" and post.id not in context.pack.audit_posts
+    }
+    user = account_of(context, person)
+    groups = [context.realm.read_group(identifier) for identifier in sorted(user.groups)]
+    held = (places[group.path] for group in groups if group is not None and group.path in places)
+    return tuple(
+        seat for seat in held if was_given_office(registry.proposals, record.id, seat.area, seat.post)
+    )

@@ -1,0 +1,132 @@
+"""Who asks what of whom in Keycloak's administration: each cell of ``admin_matrix.yaml`` on a real server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from deploy.local.guard import guard_jar
+from deploy.local.keycloak import built_distribution
+
+from fixtures.admin_endpoints import Endpoint, read_endpoints
+from fixtures.admin_matrix import Asking, Case, load_matrix
+from fixtures.admin_matrix_page import below_the_mark, words
+from fixtures.delegated_realm import ACTING, DelegatedRealm
+from quanheng.operations.doctor.holes import HOLES
+
+MATRIX: Final = load_matrix()
+CASES: Final = tuple(MATRIX.cases)
+FEWEST: Final = 600
+ADMINISTRATORS: Final = (
+    *("county_system", "county_business", "other_system"),
+    *("province_system", "province_business"),
+)
+_PLACEHOLDER: Final = re.compile(r"\{[^}]*\}")
+
+
+@pytest.fixture(scope="module")
+def asking(delegated_realm: DelegatedRealm) -> Asking:
+    """Asks in the realm."""
+    return Asking(MATRIX, delegated_realm)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_each_is_answered_as_the_table_says(asking: Asking, case: Case) -> None:
+    """Status or rule; whom the answer names; what became of it."""
+    asking.check(case)
+
+
+@pytest.mark.parametrize("who", ["leaver", "draft"])
+def test_whoever_is_disabled_is_not_let_in(delegated_realm: DelegatedRealm, who: str) -> None:
+    """Not with the right password either: who has left, and whom an administrator made."""
+    with delegated_realm.log_in(who) as login:
+        assert login.try_door() == ""
+
+
+def test_the_table_is_large() -> None:
+    """As many cases as were asked for, each of its own name, of everybody who acts."""
+    assert len(CASES) >= FEWEST
+    assert len({case.id for case in CASES}) == len(CASES)
+    assert set(MATRIX.who) == set(ACTING) == {case.who for case in CASES}
+
+
+def test_the_page_is_the_table() -> None:
+    """What the documentation says is what is asked: ``python -m fixtures.admin_matrix_page`` writes it."""
+    assert below_the_mark() == f"{words(MATRIX)}\n"
+
+
+def test_the_auditor_changes_nothing() -> None:
+    """What is no GET is refused, but for questions that Keycloak asks by POST."""
+    questions = {"try a permission"}
+    allowed = {
+        case.row.id
+        for case in CASES
+        if case.who == "auditor" and case.row.method != "GET" and case.expected.startswith("2")
+    }
+    assert allowed <= questions
+
+
+@pytest.mark.parametrize("who", ["handler", "operator", "nobody"])
+def test_staff_administer_nobody(who: str) -> None:
+    """Of the administration's answers they get an empty list of roles, and one of realms."""
+    allowed = {
+        case.row.id
+        for case in CASES
+        if case.who == who and case.expected.startswith("2") and not case.row.path.startswith("~")
+    }
+    assert allowed <= {"ui: roles to give a role", "ui: names of realms"}
+
+
+@pytest.mark.parametrize("who", ADMINISTRATORS)
+def test_no_administrator_crosses_its_border(who: str) -> None:
+    """Whatever names a person or a group that somebody does not see is refused, or shows an empty list."""
+    sees = MATRIX.sees[who]
+    crossing = {
+        case.id
+        for case in CASES
+        if case.who == who
+        and case.at.startswith(("own_", "other_", "city_", "province_"))
+        and case.at not in sees
+        and case.expected.startswith("2")
+        and not (case.row.shows or case.row.counts)
+    }
+    assert crossing == set()
+
+
+def test_every_known_hole_is_a_case() -> None:
+    """Those that ``doctor`` knows and that concern who administers, and those of the tracker."""
+    tried = {hole for row in MATRIX.rows for hole in row.holes}
+    others = {"CVE-2026-18569"}  # of identity providers' tokens: integration/test_card_provider
+    assert {hole.id for hole in HOLES} - others <= tried
+    assert {"extendChildren", "keycloak#53004"} <= tried
+
+
+@pytest.fixture(scope="module")
+def endpoints() -> frozenset[Endpoint]:
+    """Of the Admin API of the server as it is started here."""
+    return read_endpoints(built_distribution(guard_jar()) / "lib" / "lib" / "main")
+
+
+def unasked(endpoints: frozenset[Endpoint]) -> Iterator[Endpoint]:
+    """Endpoints that no row of the table asks."""
+    longer = {"{authz}": "clients/x/authz/resource-server", "{at.path}": "/x"}
+    asked = []
+    for row in MATRIX.rows:
+        path = row.path.split("?")[0]
+        for placeholder, text in longer.items():
+            path = path.replace(placeholder, text)
+        asked.append((row.method, _PLACEHOLDER.sub("x", path)))
+    for endpoint in sorted(endpoints):
+        if not any(endpoint.answers(method, path.strip("/")) for method, path in asked):
+            yield endpoint
+
+
+def test_every_endpoint_is_asked(endpoints: frozenset[Endpoint]) -> None:
+    """Or is in the list of those that are not, with a reason: a release that brings one is noticed."""
+    reasons = [re.compile(pattern) for pattern in MATRIX.unasked]
+    left = [f"{item.method} /{item.path}" for item in unasked(endpoints)]
+    assert [name for name in left if not any(reason.fullmatch(name) for reason in reasons)] == []
+    idle = [reason.pattern for reason in reasons if not any(reason.fullmatch(name) for name in left)]
+    assert idle == [], "nothing is left out by these"
