@@ -37,7 +37,6 @@ def print_quarantine(console: Console, found: Mapping[Reason, int], expected: Ma
 def print_ways_in(console: Console, url: str, realm: str, samples: Sequence[Sample], demo_file: str) -> None:
     """Addresses and sample accounts."""
     console.print(f"Console of the realm   {url}/admin/{realm}/console/")
-    console.print(f"One's own account      {url}/realms/{realm}/account/")
     console.print(f"Master administrator   user and password are in {demo_file}")
     title = "Sample accounts (synthetic people; passwords of this demo only)"
     table = Table(title=title, title_justify="left")

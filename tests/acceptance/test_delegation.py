@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from fixtures.lenient import Typist
 from fixtures.watching import foreigner
 from fixtures.world import BUREAU, FOUNDERS, OTHER_BUREAU, TOWNSHIP, VILLAGE, World
+from quanheng.cli.run_report import synchronised_report
+from quanheng.cli.run_tables import print_next
 from quanheng.delegation.comparing import Deed, PermissionChange
 from quanheng.delegation.holders import Seat
 from quanheng.delegation.powers import CauseKind
@@ -163,6 +167,9 @@ def test_closed_configurator_leaves_it_outdated(county: World) -> None:
     county.add_unit("140902002", "北城街道", OrgKind.TOWNSHIP, "140902")
     done = county.issue_and_sync()
     assert done.delegated.outdated
+    said = io.StringIO()
+    print_next(Console(file=said), synchronised_report(county.context, done, seconds=1), planned=False)
+    assert "quanheng admin apply" in said.getvalue()
     assert KEEP in {item.subject for item in told(county)}
     county.fake.can_import = True
     assert not county.sync().delegated.outdated

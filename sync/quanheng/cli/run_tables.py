@@ -139,6 +139,8 @@ def print_next(out: Console, report: Mapping[str, Any], *, planned: bool) -> Non
         )
     if report["quarantined"]:
         steps.append(f"有 {report['quarantined']:,} 行在隔离区：quanheng quarantine --county 县编码")
+    if report.get("permissions", {}).get("outdated"):
+        steps.append("管理员的控制台权限待更新：quanheng admin apply --admin-user 主域管理员")
     if not report["changes"] and not steps:
         out.print("Keycloak 已与来源一致，无事可做。", style="green")
     for number, step in enumerate(steps, start=1):
