@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -23,6 +24,7 @@ ADMINISTRATORS: Final = (
     *("county_system", "county_business", "other_system"),
     *("province_system", "province_business"),
 )
+_ROOT: Final = Path(__file__).resolve().parents[2]
 _PLACEHOLDER: Final = re.compile(r"\{[^}]*\}")
 
 
@@ -50,6 +52,7 @@ def test_the_table_is_large() -> None:
     assert len(CASES) >= FEWEST
     assert len({case.id for case in CASES}) == len(CASES)
     assert set(MATRIX.who) == set(ACTING) == {case.who for case in CASES}
+    assert f"{len(CASES):,} cases" in (_ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_page_is_the_table() -> None:
