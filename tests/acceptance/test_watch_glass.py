@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,13 +13,15 @@ from sqlalchemy import select
 from fixtures.watching import foreigner, watcher
 from fixtures.world import VILLAGE, World
 from quanheng.config import NotifySettings
-from quanheng.errors import UnreachableError
+from quanheng.errors import QuanhengError, UnreachableError
 from quanheng.keycloak.glass import GLASS_CLIENT, GLASS_ROLE
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.operations.glass.accounts import MADE, SEALED, digest_of_marks, read_glass
 from quanheng.operations.noting import note
+from quanheng.operations.watching.glass import GlassWatch
 from quanheng.operations.watching.watcher import Watcher
+from quanheng.store.faults import StoreBusyError
 from quanheng.store.tables import notice
 
 FIRST: Final = "break-glass-1"
@@ -287,3 +290,21 @@ def test_when_it_was_used(glass: Glass) -> None:
     assert used is not None
     assert abs(used - at) < timedelta(seconds=1)
     assert known[SECOND].used_at is None  # type: ignore[index]
+
+
+def test_a_store_that_fails_for_long_loses_no_use(glass: Glass, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A use that cannot be kept for longer than is read again anyway is kept when the store is back."""
+
+    def fail(*_: Any) -> None:
+        raise StoreBusyError("the store is locked", remedy="wait")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(GlassWatch, "_take_in", fail)
+        glass.log_in(FIRST)
+        for _ in range(11):
+            with suppress(QuanhengError):
+                glass.look.tick()
+            glass.world.pass_time(minutes=1)
+    assert glass.uses() == []
+    glass.settle()
+    assert [item["account"] for item in glass.uses()] == [FIRST]

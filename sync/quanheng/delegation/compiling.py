@@ -36,7 +36,7 @@ _PEOPLE: Final = frozenset({"manage-membership-of-members"})
 _DUTIES: Final = frozenset({"manage-membership"})
 
 _EVERYBODY: Final = f"{PREFIX}administrators"
-_LONGEST: Final = 180
+_LONGEST: Final = 120
 """Characters of a name; Keycloak keeps 255."""
 
 _TOWN_TIERS: Final = frozenset({Tier.TOWNSHIP, Tier.VILLAGE, Tier.BANK_BRANCH})

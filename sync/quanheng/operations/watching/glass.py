@@ -166,11 +166,14 @@ class GlassWatch:
         asked = users[self._turn % len(users)]
         self._turn += 1
         events = [*self._ask(memory, moment, None), *self._ask(memory, moment, asked)]
+        reached = {**self._read_to, None: moment, asked: moment}
         # What one of them has not read yet is read again by the next process.
-        read_to = min(self._read_to.get(key, memory.read_to) for key in (None, *users))
+        read_to = min(reached.get(key, memory.read_to) for key in (None, *users))
         new = [event for event in events if event.id not in memory.seen]
         if new or self._is_due(memory) or read_to - memory.read_to >= _WRITE_EVERY:
             self._take_in(accounts, new, max(read_to, memory.read_to))
+        # Not before what was read is kept: the store may fail for longer than the overlap.
+        self._read_to = reached
         return len({event.id for event in new})
 
     def _ask(self, memory: _Memory, moment: datetime, user: KeycloakId | None) -> list[LoginEvent]:
@@ -180,9 +183,7 @@ class GlassWatch:
         """
         since = min(max(self._read_to.get(user, memory.read_to), memory.read_to), moment) - OVERLAP
         realm = self._context.realm
-        found = list(realm.read_logins(since, client="" if user else GLASS_CLIENT, user=user))
-        self._read_to[user] = moment
-        return found
+        return list(realm.read_logins(since, client="" if user else GLASS_CLIENT, user=user))
 
     def _is_due(self, memory: _Memory) -> bool:
         """Whether attempts that wait are told now. A clock that was set back makes nobody wait."""
