@@ -86,7 +86,7 @@ def foreign_role(world: World, user: RealmUser) -> None:
 
 
 def client_role(world: World, user: RealmUser) -> None:
-    role = world.console.tamper_client_role("realm-management", "manage-users")
+    role = world.console.tamper_client_role("a-bureaus-own", "manage-anything")
     world.console.tamper_map_client_role(user.id, role)
 
 

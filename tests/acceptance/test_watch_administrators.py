@@ -132,15 +132,17 @@ def test_told_again_when_it_comes_again(settled: World) -> None:
     ]
 
 
-def test_what_the_repair_took_away_is_not_told_twice(settled: World) -> None:
-    """A person of ours loses the role at the same look; the repair tells of it."""
+def test_what_the_repair_cannot_take_is_told(settled: World) -> None:
+    """Keycloak lets none of our accounts take the role from a person of ours: told once, and named by check."""
     world = settled
     staff_no = world.hire(VILLAGE)
     world.issue_and_sync()
     world.console.tamper_map_client_role(world.user(staff_no).id, role(world, "manage-users"))
-    assert watcher(world).tick().changes == 1
-    assert told(world) == []
-    assert world.check().clean
+    assert watcher(world).tick().refused == 1
+    watcher(world).tick()
+    (entry,) = told(world)
+    assert [item["kind"] for item in entry["holders"]] == ["person"]
+    assert not world.check().clean
 
 
 def test_what_only_shows_things_is_no_alarm(settled: World) -> None:

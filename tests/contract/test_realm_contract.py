@@ -623,7 +623,7 @@ class TestUsers:
         """Direct roles are read and taken, those of clients too; mapping and taking may be repeated."""
         realm = bench.realm
         user = realm.create_user(new_user(1))
-        client_role = RoleName("realm-management/view-users")
+        client_role = bench.client_role("jiujinban", "service_query", "", NONE)
         bench.map_client_role(user, client_role)
         for _ in range(2):
             realm.add_roles(user, OPERATOR)
@@ -638,6 +638,21 @@ class TestUsers:
         assert left is not None
         assert held.roles == swept.roles == OPERATOR | {client_role, realm.default_role}
         assert left.roles == {realm.default_role}
+
+    def test_administering_roles(self, bench: Bench) -> None:
+        """Roles of the realm's own administration are read, and not ours to take."""
+        realm = bench.realm
+        user = realm.create_user(new_user(1))
+        administering = RoleName("realm-management/view-users")
+        bench.map_client_role(user, administering)
+
+        with pytest.raises(RealmRefusedError) as refused:
+            realm.remove_roles(user, frozenset({administering}))
+
+        held = realm.read_user(user)
+        assert refused.value.status == 403
+        assert held is not None
+        assert administering in held.roles
 
     def test_identities(self, realm: Realm) -> None:
         """A link is replaced, ended, and made again; each may be repeated."""

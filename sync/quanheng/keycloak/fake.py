@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from quanheng.keycloak.fake_base import refusal
 from quanheng.keycloak.fake_tampering import Tampering
@@ -31,6 +32,9 @@ from quanheng.model.realm import (
     RealmUser,
 )
 
+_ADMINISTRATION: Final = "realm-management/"
+_SERVICE: Final = "service-account-"
+"""How the actors that we are begin; who acts in the console administers all of the realm."""
 _WRITES = frozenset(
     {
         "create_group",
@@ -350,6 +354,9 @@ class FakeRealm(Tampering):
         with self._call("remove_roles"):
             known = self._user(user)
             gone = known.roles & roles
+            ours = self.actor.startswith(_SERVICE)
+            if ours and any(role.startswith(_ADMINISTRATION) for role in gone):
+                raise refusal(403, "only who administers all of the realm takes its own roles from anybody")
             if gone:
                 self._put_user(replace(known, roles=known.roles - gone))
                 self._tell_roles("DELETE", f"users/{user}", gone)

@@ -152,7 +152,8 @@ class RealmWriter(Protocol):
         """Map realm roles directly to the user (used for the default role only)."""
 
     def remove_roles(self, user: KeycloakId, roles: frozenset[RoleName]) -> None:
-        """Take direct realm or client roles from the user."""
+        """Take direct realm or client roles from the user; those of ``realm-management`` are beyond us (403):
+        with fine-grained permissions only who administers all of the realm gives or takes them."""
 
     def link_identity(self, user: KeycloakId, identity: FederatedIdentity) -> None:
         """Link a federated identity; an existing link to the same provider is replaced."""
