@@ -133,7 +133,7 @@ def test_told_again_when_it_comes_again(settled: World) -> None:
 
 
 def test_what_the_repair_cannot_take_is_told(settled: World) -> None:
-    """Keycloak lets none of our accounts take the role from a person of ours: told once, and named by check."""
+    """Keycloak lets none of our accounts take the role from a person of ours: told once, named by check."""
     world = settled
     staff_no = world.hire(VILLAGE)
     world.issue_and_sync()
