@@ -1,6 +1,6 @@
 """The pages of Keycloak's console: what each kind of administrator waits for, next to a full one.
 
-    python -m bench.console --people 60000 --scope 14 [--turns 60]
+    python -m bench.console --people 60000 --scope 14 [--turns 60] [--in-order]
 
 A realm of its own with the guard, all the groups of the scope, and permissions as quanheng compiles and
 writes them. Nine in ten people are 业务操作员 of townships, villages and bank branches, one in ten is
@@ -182,11 +182,12 @@ def main() -> int:
     parser.add_argument("--scope", default="14", help="divisions: 14 is all of 山西, 1409 忻州")
     parser.add_argument("--turns", type=int, default=60)
     parser.add_argument("--warm-up", type=int, default=10, help="turns that are not reported")
+    parser.add_argument("--in-order", action="store_true", help="user names in the order of organisations")
     parser.add_argument("--embedded", action="store_true", help="not PostgreSQL, but H2")
     arguments = parser.parse_args()
     database = EMBEDDED if arguments.embedded else POSTGRESQL
     with started_servers(make_people(1), guarded=REALM, database=database) as servers:
-        stage = Stage(servers, arguments.scope, arguments.people)
+        stage = Stage(servers, arguments.scope, arguments.people, in_order=arguments.in_order)
         opening = Opening(stage)
         status = stage.rest.guard.read_status()
         if status is None or (status.required, status.valid) != (True, True):
@@ -205,6 +206,7 @@ def main() -> int:
         {
             "people": arguments.people,
             "scope": arguments.scope,
+            "names_in_order": arguments.in_order,
             **stage.permissions,
             "limits": {"list_p95_ms": _ms(LIMIT_SECONDS), "list_ratio": LIMIT_RATIO},
             "met": opening.met,

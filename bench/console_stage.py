@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from random import Random
 from typing import Final
 
 from tests.fixtures.divisions import BUREAU_NAME, build_scope, bureau_code, read_units
@@ -29,6 +30,7 @@ from quanheng.sources.organisations import with_root
 REALM: Final = "console"
 _PACK: Final = "shanxi"
 _BUREAUS_ONE_IN: Final = 10
+_SEED: Final = 5
 _PERMANENT: Final = GroupPath(("资格", "正式在编"))
 
 
@@ -79,15 +81,22 @@ class Places:
 
 
 class Stage:
-    """The realm, and everybody in it."""
+    """The realm, and everybody in it.
 
-    def __init__(self, servers: Servers, scope: str, people: int) -> None:
+    User names are drawn, as a sync issues them; ``in_order`` gives each county a stretch of them.
+    """
+
+    def __init__(self, servers: Servers, scope: str, people: int, *, in_order: bool = False) -> None:
         self.places = Places(scope)
         units = read_units(scope)
         realm = BenchRealm(servers, REALM, Population(scope=build_scope(scope), units=units, people=()))
         realm.prepare()
         rows = _rows(scope, people)
-        realm.import_people([_person(number, row, self.places) for number, row in enumerate(rows)])
+        numbers = list(range(len(rows)))
+        if not in_order:
+            Random(_SEED).shuffle(numbers)  # noqa: S311 - a bench, the same each time
+        people_of = zip(numbers, rows, strict=True)
+        realm.import_people([_person(number, row, self.places) for number, row in people_of])
         self.rest = open_realm(realm.settings)
         self._realm = realm
         self._writer = Grantor(self.rest.connection)

@@ -17,5 +17,7 @@ pytest_plugins = [
     "fixtures.real_world",
     "fixtures.watched_realm",
     "fixtures.delegated_realm",
+    "fixtures.delegated_packs",
+    "fixtures.console_realm",
     "fixtures.command_line",
 ]

@@ -39,6 +39,7 @@ SHA256: Final = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1
 
 DISABLED_FEATURES: Final = (
     "ciba",
+    "client-admin-api",
     "device-flow",
     "docker",
     "identity-assertion-jwt",
@@ -111,6 +112,7 @@ def start_keycloak(
     java_options: str = "",
     guard: GuardOptions | None = None,
     database: ServerDatabase | None = None,
+    named: bool = True,
     wait_seconds: float = _START_SECONDS,
 ) -> RunningKeycloak:
     """Start the server that lives in ``folder``, making it there first when the folder is new.
@@ -118,7 +120,8 @@ def start_keycloak(
     Data, log (``keycloak.log``) and the first administrator's password (``admin.json``, mode 0600)
     stay in the folder, so a server that was stopped comes back as it was. ``heap`` is Java's ``-Xmx``.
     With ``guard`` the server has the guard of ``guard/``, as the options say; a folder made without it, or
-    with an older one, gets it. With ``database`` its data are there and not in the folder.
+    with an older one, gets it. With ``database`` its data are there and not in the folder. Not ``named``, it
+    goes by whatever name it is asked under: ``quanheng`` refuses it login by password.
     Returns when the server is ready; raises :class:`LocalServerError` when it is not in time.
     """
     built = built_distribution(
@@ -131,6 +134,7 @@ def start_keycloak(
     fresh = free_ports(2)
     port = http_port or fresh[0]
     management_port = next(one for one in fresh if one != port)
+    url = f"http://127.0.0.1:{port}"
     environment = {
         **os.environ,
         "JAVA_OPTS_APPEND": java_options,
@@ -144,7 +148,7 @@ def start_keycloak(
         "start",
         "--optimized",
         "--http-enabled=true",
-        "--hostname-strict=false",
+        f"--hostname={url}" if named else "--hostname-strict=false",
         "--cache=local",
         "--http-host=127.0.0.1",
         f"--http-port={port}",
@@ -165,7 +169,7 @@ def start_keycloak(
     _children[process.pid] = process
     server = RunningKeycloak(
         pid=process.pid,
-        url=f"http://127.0.0.1:{port}",
+        url=url,
         management_url=f"http://127.0.0.1:{management_port}",
         admin_user=admin_user,
         admin_password=admin_password,

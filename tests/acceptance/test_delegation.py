@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from quanheng.cli.run_tables import print_next
 from quanheng.delegation.comparing import Deed, PermissionChange
 from quanheng.delegation.holders import Seat
 from quanheng.delegation.powers import CauseKind
+from quanheng.errors import QuanhengError, UnreachableError
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import OrgCode, PostId, RoleName
 from quanheng.model.permission import GROUPS, AdminPermission, AdminPolicy
@@ -115,6 +118,63 @@ def test_what_is_tampered_with_is_told_and_set_right(county: World) -> None:
     assert changes(county) == []
 
 
+@pytest.mark.parametrize("written", [0, 2])
+def test_what_was_written_half_is_in_the_ledger(county: World, written: int) -> None:
+    """Keycloak stops answering in the middle: what was begun, that it failed; the next try does the rest."""
+    before = permissions(county)
+    everything = [*before.permissions.values(), *before.policies.values()]
+    gone = [PermissionChange(deed=Deed.DELETE, wanted=None, found=item) for item in everything]
+    county.console.permissions.write(gone)
+    calls = itertools.count()
+
+    def fail(name: str) -> None:
+        if name == "permissions_write" and next(calls) >= written:
+            raise UnreachableError("Keycloak does not answer", remedy="see whether it runs")
+
+    county.fake.before_call = fail
+    with pytest.raises(UnreachableError):
+        apply_delegation(county.context, None)
+    county.fake.before_call = None
+
+    begun, failed = (
+        json.loads(entry.body)
+        for kind in ("permissions_begun", "permissions_failed")
+        for entry in county.ledger(kind)[-1:]
+    )
+    assert len(begun["changes"]) == failed["count"] == len(everything)
+    assert f"create {KEEP}" in begun["changes"]
+    assert "does not answer" in failed["problem"]
+    assert len(county.ledger("permissions_begun")) == len(county.ledger("permissions_written")) + 1
+    assert len(apply_delegation(county.context, None).changes) == len(everything) - written
+    assert permissions(county) == before
+    county.verify_ledger()
+
+
+def test_a_name_of_ours_that_is_taken_is_made_free(county: World) -> None:
+    """Somebody's policy is called like one of our permissions, and another kind's like one of our policies:
+    admin apply puts both right; what else uses one has to go first, and is named."""
+    before = permissions(county)
+    policy = next(iter(before.permissions[KEEP].policies))
+    county.console.permissions.write(
+        [
+            PermissionChange(deed=Deed.DELETE, wanted=None, found=item)
+            for item in (before.permissions[KEEP], before.policies[policy])
+        ]
+    )
+    users = AdminPolicy(name=policy, kind="user", members=frozenset())
+    foreign = replace(EVERYTHING, policies=frozenset({policy}))
+    put(county, replace(users, name=KEEP), users, foreign)
+    assert {KEEP, policy, "everything"} <= {item.subject for item in told(county)}
+
+    with pytest.raises(QuanhengError, match="'everything'"):
+        apply_delegation(county.context, None)
+    county.console.permissions.write([PermissionChange(deed=Deed.DELETE, wanted=None, found=foreign)])
+    apply_delegation(county.context, None)
+
+    assert permissions(county) == before
+    assert told(county) == []
+
+
 def test_a_foreign_permission_is_one_finding(county: World) -> None:
     """However many gain by it; admin apply names it and leaves it, since somebody else made it."""
     put(county, AdminPolicy(name="anybody", kind="js", members=frozenset()), EVERYTHING)
@@ -159,6 +219,25 @@ def test_the_last_administrator_keeps_what_the_office_gives(county: World) -> No
     report = county.check()
     assert FindingKind.LAST_ADMINISTRATOR in {item.kind for item in report.findings}
     assert told(county) == []
+
+
+def test_the_last_administrator_keeps_no_other_office(county: World) -> None:
+    """Whoever is kept in one seat and sits in another without a basis has too much there."""
+    county.change(CHIEF, post="业务操作员", post_id="operator", org=TOWNSHIP)
+    county.issue_and_sync()
+    county.console.join_group(county.user(CHIEF).id, county.group("/管理员/140921-定襄县/系统管理员").id)
+    report = read_powers(county.context)
+    chief = report.find(str(county.person(CHIEF).username))
+    assert chief is not None
+    assert chief.right.seats == {Seat(OrgCode("140902"), PostId("system_admin"))}
+    assert chief.has_surplus
+    holders = {
+        (str(office.seat), str(holder.user.username)): holder.rightful
+        for office in report.offices
+        for holder in office.holders
+    }
+    name = str(chief.user.username)
+    assert (holders["140902.system_admin", name], holders["140921.system_admin", name]) == (True, False)
 
 
 def test_closed_configurator_leaves_it_outdated(county: World) -> None:

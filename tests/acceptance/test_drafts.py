@@ -366,7 +366,8 @@ def test_an_application_completes_a_draft(busy: World) -> None:
     made = make_draft(busy)
     done = completed(busy)
     person = busy.person("N00001")
-    assert done == Completed(username=person.username, by=busy.person("S00001").username, enabled=True)
+    by = busy.person("S00001").username
+    assert done == Completed(username=person.username, by=by, enabled=True, made_by=done.made_by)
     account = user(busy, made)
     assert (account.username, account.name, account.enabled) == (person.username, "王新来", True)
     assert account.attributes["org_code"] == (VILLAGE,)
@@ -376,11 +377,125 @@ def test_an_application_completes_a_draft(busy: World) -> None:
     (entry,) = busy.ledger("application_completed")
     body = json.loads(entry.body)
     assert (body["user"], body["person"], body["org"]) == (str(made), str(person.id), VILLAGE)
-    assert body["completed_by"] == str(busy.person("S00001").username)
+    assert body["completed_by"] == str(by)
+    assert (body["made_by"], body["maker_completed"]) == (done.made_by, False)
+    assert done.made_by not in ("", str(by))
     values = form()
     for secret in ("document_number", "phone", "name"):
         assert not [row for row in busy.ledger() if values[secret] in row.body]
     busy.verify_ledger()
+
+
+def test_the_maker_may_complete_it_and_is_named(busy: World) -> None:
+    """The maintainer at the command line is the second person: told so, and in the ledger (J7 J8)."""
+    maker = str(busy.person("S00001").username)
+    make_draft(busy, by=as_administrator(busy, "S00001"))
+    done = completed(busy)
+    assert (done.enabled, done.made_by, done.alone) == (True, maker, True)
+    (entry,) = busy.ledger("application_completed")
+    body = json.loads(entry.body)
+    assert (body["made_by"], body["completed_by"], body["maker_completed"]) == (maker, maker, True)
+
+
+def test_no_qualification_comes_of_an_application(busy: World) -> None:
+    """Whoever completes it may say 正式在编; the source that names the person makes it so (decision 2)."""
+    permanent = "/资格/正式在编"
+    make_draft(busy)
+    assert completed(busy, employment="正式在编").unproved == ("正式在编",)
+    assert permanent not in busy.paths("N00001")
+    busy.sync()
+    assert busy.check().clean
+    assert permanent not in busy.paths("N00001")
+    named(busy, employment="正式在编")
+    busy.issue_and_sync()
+    assert permanent in busy.paths("N00001")
+
+
+def named(world: World, **fields: str) -> str:
+    """A source has the person whom a form named."""
+    values = form()
+    who = world.hire(
+        VILLAGE,
+        staff_no="N00001",
+        name=values["name"],
+        document_number=values["document_number"],
+        **{"phone": values["phone"], **fields},
+    )
+    return str(who)
+
+
+def unconfirmed(world: World) -> list[bool]:
+    """Whether what is told of people whom no source names is a violation."""
+    kind = FindingKind.APPLICATION_UNCONFIRMED
+    return [item.violation for item in world.check().findings if item.kind is kind]
+
+
+def test_whom_no_source_names_is_told_of(busy: World) -> None:
+    """First to know; past the grace for absences a violation, until the account is off or a source speaks."""
+    made = make_draft(busy)
+    completed(busy)
+    busy.issue_and_sync()  # of the same day: it may have been made before
+    assert unconfirmed(busy) == []
+    busy.pass_time(days=1)
+    done = busy.issue_and_sync()
+    assert FindingKind.APPLICATION_UNCONFIRMED in kinds_of(done.plan.findings)
+    assert unconfirmed(busy) == [False]
+    busy.pass_time(days=6)
+    busy.issue_and_sync()
+    assert (unconfirmed(busy), busy.check().clean) == ([False], True)
+    busy.pass_time(days=1)
+    assert (unconfirmed(busy), busy.check().clean) == ([True], False)
+    assert user(busy, made).enabled
+    there = user(busy, made)
+    for enabled in (False, True):
+        busy.console.update_user(
+            made, username=there.username, enabled=enabled, name=there.name, attributes=there.attributes
+        )
+        watcher(busy).tick()
+        assert unconfirmed(busy) == [enabled]
+    named(busy)
+    busy.issue_and_sync()
+    assert (unconfirmed(busy), busy.check().clean) == ([], True)
+
+
+@pytest.mark.parametrize("way", ["old", "delta", "elsewhere", "quarantined", "shrunken"])
+def test_who_may_be_there_is_not_told_of(busy: World, way: str) -> None:
+    """A snapshot from before, a delta, one of another county, one that has a bad row of the person, and one
+    that is not believed say nothing of an absence."""
+    make_draft(busy)
+    if way == "old":
+        busy.issue()
+        busy.pass_time(days=30)
+        completed(busy)
+        busy.sync()
+        assert unconfirmed(busy) == []
+        return
+    completed(busy)
+    busy.pass_time(days=1)
+    if way == "quarantined":
+        named(busy, phone="123")
+    if way == "shrunken":
+        busy.drop(*(row.staff_no for row in busy.people[2:]))
+    options = {"delta": {"mode": "delta"}, "elsewhere": {"scope": ("140921",)}}.get(way, {})
+    busy.issue_and_sync(**options)  # type: ignore[arg-type]
+    assert unconfirmed(busy) == []
+
+
+NUMBERED = "13812345678"
+
+
+@pytest.mark.parametrize("where", ["name", "staff_no"])
+def test_a_number_in_a_draft_is_a_violation(busy: World, where: str) -> None:
+    """Whatever let it in: told by the draft's id, and the number by nobody; it is not completed."""
+    name = NUMBERED if where == "name" else DRAFT
+    made = make_draft(busy, name, staff_no=NUMBERED if where == "staff_no" else None)
+    found = finding(busy, FindingKind.NUMBER_IN_DRAFT)
+    assert (found.subject, found.violation) == (str(made), True)
+    assert NUMBERED not in found.detail
+    assert FindingKind.DRAFT_ACCOUNT not in kinds_of(busy.check().findings)
+    with pytest.raises(RefusedError, match="证件号码或电话"):
+        completed(busy, name=Username(name))
+    assert busy.ledger("application_completed") == []
 
 
 def test_what_an_application_said_stands_until_a_source_speaks(busy: World) -> None:

@@ -352,8 +352,7 @@ def test_next_user_name_is_taken_by_somebody_foreign(world: World, staff_no: Sta
 def test_name_taken_between_plan_and_apply(world: World, staff_no: StaffNo) -> None:
     """A foreign user that takes the name while we apply is not adopted; the step is refused and told."""
     taken = world.pack.username(world.registry().next_serial)
-    newcomer = world.hire(VILLAGE)
-    world.hire(OTHER_VILLAGE)
+    newcomers = {world.hire(VILLAGE), world.hire(OTHER_VILLAGE)}  # either may be dealt that name
 
     def squat(name: str) -> None:
         if name in ("import_users", "create_user"):
@@ -364,7 +363,7 @@ def test_name_taken_between_plan_and_apply(world: World, staff_no: StaffNo) -> N
     world.fake.before_call = squat
     done = world.sync()
     assert [item.change.subject for item in done.outcome.refused] == [taken]
-    assert newcomer not in world.users()
+    assert len(newcomers & set(world.users())) == 1
     assert done.outcome.done == {"create": 1}
     with pytest.raises(RealmRefusedError):
         foreign(world, taken)

@@ -13,6 +13,7 @@ from fixtures.world import VILLAGE, World
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.operations.check import CheckReport
+from quanheng.policy.sealed_roles import BY_KEYCLOAK
 
 ADMIN: Final = "realm-admin"
 
@@ -40,8 +41,9 @@ def named(report: CheckReport) -> list[str]:
 
 
 def role(world: World, name: str = ADMIN) -> RoleName:
-    """A role of realm-management."""
-    made: RoleName = world.console.tamper_client_role("realm-management", name)
+    """A role of realm-management, as Keycloak makes it."""
+    inside = BY_KEYCLOAK.get(RoleName(f"realm-management/{name}"), frozenset())
+    made: RoleName = world.console.tamper_client_role("realm-management", name, "", inside)
     return made
 
 

@@ -17,6 +17,8 @@ from quanheng.errors import QuanhengError, UnreachableError
 from quanheng.keycloak.glass import GLASS_CLIENT, GLASS_ROLE
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, RoleName
+from quanheng.operations.doctor.glass import examine_glass
+from quanheng.operations.doctor.result import State
 from quanheng.operations.glass.accounts import MADE, SEALED, digest_of_marks, read_glass
 from quanheng.operations.noting import note
 from quanheng.operations.watching.glass import GlassWatch
@@ -273,6 +275,25 @@ def test_check_tells_that_none_is_sealed(world: World) -> None:
     found = [item for item in world.check().findings if item.kind is FindingKind.BREAK_GLASS]
 
     assert [(item.subject, item.violation) for item in found] == [(FIRST, False), (SECOND, False)]
+
+
+def test_one_that_is_on_and_was_never_sealed(world: World) -> None:
+    """Nobody knows its credentials, or somebody does: a violation; off, it is only told."""
+    world.hire(VILLAGE)
+    world.issue_and_sync()
+    user = foreigner(world, FIRST)
+    body = {"account": FIRST, "user": str(user), "administrator": "test"}
+    with world.context.database.transaction() as connection:
+        note(world.context, connection, MADE, {**body, "since": world.clock().isoformat()})
+
+    def found() -> dict[str, bool]:
+        kind = FindingKind.BREAK_GLASS
+        return {item.subject: item.violation for item in world.check().findings if item.kind is kind}
+
+    assert found() == {FIRST: True, SECOND: False}
+    assert [item.state for item in examine_glass(world.context)] == [State.FAIL, State.WARN]
+    world.console.switch_off(user)
+    assert found() == {FIRST: False, SECOND: False}
 
 
 def test_when_it_was_used(glass: Glass) -> None:

@@ -165,6 +165,49 @@ def test_a_foreign_composite_is_a_cause(world: World, look: Watcher) -> None:
     assert told(world)["cause"] == 1
 
 
+CONSOLE, MANAGE = (RoleName(f"realm-management/{name}") for name in ("query-users", "manage-users"))
+
+
+def test_what_enters_keycloaks_own_role_is_a_cause(world: World, look: Watcher) -> None:
+    """An administrator's post contains that role: told once as a cause, and by check, until it is gone."""
+    world.console.tamper_client_role("realm-management", "manage-users")
+    world.console.tamper_client_role("realm-management", "query-users", "", frozenset({MANAGE}))
+    for _ in range(2):
+        look.tick()
+    assert causes(world) == [f"{CONSOLE} 含有 {MANAGE}"]
+    assert told(world) == {"cause": 1}
+    assert str(CONSOLE) in {item.subject for item in world.check().findings if item.violation}
+    world.console.tamper_client_role("realm-management", "query-users")
+    look.tick()
+    assert len(causes(world)) == 1
+    assert world.check().clean
+
+
+def test_what_enters_keycloaks_own_role_beside_a_guard(world: World, guarded: Watcher) -> None:
+    """The guard takes it out again."""
+    world.console.tamper_client_role("realm-management", "manage-users")
+    world.console.tamper_client_role("realm-management", "query-users", "", frozenset({MANAGE}))
+    guarded.tick()
+    assert world.console.read_roles()[CONSOLE].composites == frozenset()
+    (entry,) = world.ledger("cause_restored")
+    body = json.loads(entry.body)
+    assert (body["subject"], body["removed"]) == (str(CONSOLE), str(MANAGE))
+    assert causes(world) == []
+
+
+@pytest.mark.parametrize("through", ["itself", "what it contains"])
+def test_power_over_the_realm_for_everybody_is_one_cause(world: World, look: Watcher, through: str) -> None:
+    """Whoever logs in would administer the realm: the default role is named, and not each of its holders."""
+    role = world.console.tamper_client_role("realm-management", "manage-users")
+    if through == "what it contains":
+        role = world.console.tamper_client_role("account", "view-profile", "", frozenset({role}))
+    default = world.context.realm.default_role
+    world.console.tamper_role(str(default), composites=frozenset({role}))
+    look.tick()
+    assert causes(world) == [f"{default} 含有 {MANAGE}"]
+    assert told(world) == {"cause": 1}
+
+
 def test_a_foreign_composite_beside_a_guard(world: World, guarded: Watcher) -> None:
     """The guard takes the duty out of it, and nothing is left to be told."""
     world.console.tamper_role("own", composites=frozenset({HANDLER}))

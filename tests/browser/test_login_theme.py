@@ -23,10 +23,10 @@ from quanheng.keycloak.configuration import apply_configuration
 from quanheng.keycloak.connection import Connection
 
 SYSTEM: Final = "山西省人社信息系统"
-REFUSED: Final = "目前不能登录。请核对登录信息；核对无误的，请联系本县（市、区）人社局的系统管理员。"
+REFUSED: Final = "目前不能登录。请核对登录信息；核对无误的，请联系负责您账号的人社部门管理员。"
 PASSWORD: Final = "Sunny-Day-2026"
 _HINTS: Final = {
-    "username": "建账号时可任填，补全后由系统改为统一用户名",
+    "username": "建账号时可任填，但不得填写身份证号、手机号",
     "staff_no": "新建账号时填写，人事数据到达后自动补全",
     "org_code": "系统填写，请留空",
     "person_id": "系统填写，请留空",

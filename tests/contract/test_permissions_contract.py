@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from quanheng.delegation.comparing import Deed, PermissionChange, compare_permissions
@@ -109,6 +111,35 @@ def test_many_about_one_group_at_once(
     ]
     put(permissions, of(*many))
     assert permissions.read() == of(*many)
+
+
+def test_a_name_is_given_once(
+    permissions: Permissions, groups: tuple[KeycloakId, KeycloakId], bench: Bench
+) -> None:
+    """Policies and permissions share their names; what has one of ours is made anew, another kind too."""
+    one, two = groups
+    role = bench.realm.read_roles()[RoleName("post-operator")].id
+    holders = AdminPolicy(name="qh:who", kind="role", members=frozenset({role}))
+    put(permissions, of(holders, about(one, name="qh:other"), members(two, name="qh:what")))
+    with pytest.raises(RealmRefusedError) as told:
+        permissions.write([PermissionChange(deed=Deed.CREATE, wanted=about(two), found=None)])
+    assert told.value.status == 409
+
+    wanted = of(members(one), about(one), about(two, name="qh:other"))
+    put(permissions, wanted)
+    assert permissions.read() == wanted
+
+
+def test_a_permission_goes_with_its_last_policy(
+    permissions: Permissions, groups: tuple[KeycloakId, KeycloakId]
+) -> None:
+    """And means more people without one of two: so what uses a policy is looked at before it goes."""
+    one, two = groups
+    both = replace(about(two, name="qh:both"), policies=frozenset({"qh:who", "qh:more"}))
+    put(permissions, of(members(one), about(one), members(two, name="qh:more"), both))
+    permissions.write([PermissionChange(deed=Deed.DELETE, wanted=None, found=members(one))])
+    left = replace(both, policies=frozenset({"qh:more"}))
+    assert permissions.read() == of(members(two, name="qh:more"), left)
 
 
 def test_refused_while_the_configurator_is_closed(

@@ -11,7 +11,8 @@ import yaml
 from fixtures.drafts import CHIEF, form, make_draft
 from fixtures.lenient import Typist, lenient
 from fixtures.watching import as_administrator, watcher
-from fixtures.world import OTHER_VILLAGE, TOWNSHIP, World
+from fixtures.world import FOUNDERS, OTHER_VILLAGE, TOWNSHIP, World
+from quanheng.model.ids import PostId
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def test_drafts_are_listed(typist: Typist) -> None:
         "days": 2,
         "made_by": maker,
         "obstacle": "",
+        "holds_number": False,
     }
     text = typist.type("accounts", "drafts").out
     for word in ("zhang.san", TOWNSHIP, maker, "等待补全"):
@@ -64,6 +66,36 @@ def test_a_good_form_comes_to_the_login(typist: Typist) -> None:
     file = written(typist.world, form())
     assert typist.type("accounts", "complete", "zhang.san", "--file", str(file)).code == 5
     assert typist.world.ledger("application_completed") == []
+
+
+@pytest.mark.parametrize("by", [CHIEF, FOUNDERS[PostId("business_admin")]])
+def test_who_made_and_who_completed_it_is_said(
+    typist: Typist, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """With a word when it is one account, and that 正式在编 is for a source to say; or why it was refused."""
+    world = typist.world
+    monkeypatch.setattr("quanheng.cli.accounts.authenticate", lambda *_, **__: world.login(by))
+    file = written(world, form(employment="正式在编"))
+    done = typist.type("accounts", "complete", "zhang.san", "--file", str(file))
+    if by != CHIEF:
+        assert (done.code, "charge" in done.err) == (8, True)
+        return
+    maker = world.user(CHIEF).username
+    assert done.code == 1, done.err  # of so few accounts no more may change
+    for word in (f"建立人 {maker}，补全人 {maker}", "同一账号", "“正式在编”不以申请认定"):
+        assert word in done.out
+
+
+def test_a_number_is_not_listed(typist: Typist) -> None:
+    """A draft that is called by a phone goes by its id, with what to do."""
+    made = make_draft(typist.world, "13812345678")
+    listed = {
+        item["username"]: item["holds_number"] for item in typist.ask("accounts", "drafts").report["drafts"]
+    }
+    assert listed == {"zhang.san": False, str(made): True}
+    text = typist.type("accounts", "drafts").out
+    assert "13812345678" not in text
+    assert "不填证件号码" in text
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,7 @@ def test_the_daily_client_has_the_least_roles_and_nothing_broader(held: list[str
         ("WORKFLOWS", "workflows"),
         # Keycloak's own name has a version, which its option does not take.
         ("TOKEN_EXCHANGE_STANDARD_V2", "token-exchange-standard"),
+        ("CLIENT_ADMIN_API_V2", "client-admin-api"),
     ],
 )
 def test_a_feature_that_nobody_needs_is_a_warning(on: str, option: str) -> None:

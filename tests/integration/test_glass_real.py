@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import secrets
 import stat
@@ -20,7 +21,7 @@ from deploy.local.keycloak import RunningKeycloak
 from fixtures.glass_browser import VERIFIER, console_login, left_for, one_time_password, read_envelope
 from fixtures.servers_keycloak import KeycloakRealm, describe_realm
 from fixtures.watched_realm import WatchedRealm
-from quanheng.errors import ConfigurationError, RefusedError
+from quanheng.errors import ConfigurationError, RefusedError, UnreachableError
 from quanheng.keycloak.configuration import apply_configuration
 from quanheng.keycloak.credentials import AdminPassword
 from quanheng.keycloak.glass import GlassAccounts
@@ -326,6 +327,69 @@ def test_sessions_end_with_the_seal(guarded: WatchedRealm, tmp_path: Path) -> No
     seal(guarded, tmp_path / "second", FIRST)
 
     assert guarded.admin.get(f"/users/{user}/sessions") == []
+
+
+def test_who_locks_an_account_keeps_nobody_out(guarded: WatchedRealm, tmp_path: Path) -> None:
+    """Wrong passwords lock it, whoever types them; the master realm's administrator lifts that at once."""
+    envelope = seal(guarded, tmp_path / "first", FIRST)[FIRST]
+    user = guarded.named(FIRST)
+    for _ in range(6):
+        log_in({**envelope, "口令": "not-the-password"})
+    assert "code" not in left_for(log_in(envelope))
+    locked = f"/attack-detection/brute-force/users/{user}"
+    assert guarded.admin.get(locked)["disabled"] is True
+
+    guarded.admin.send("DELETE", locked)
+
+    assert "code" in left_for(log_in(envelope))
+    assert problems(guarded) == {}
+    guarded.look_until_quiet()
+
+
+def _full(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """No file can be written."""
+
+    def fail(*_: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("quanheng.identity.files.os.link", fail)
+
+
+def _lost(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The call is done, and its answer lost."""
+    done = getattr(GlassAccounts, name)
+
+    def lose(*arguments: Any) -> None:
+        done(*arguments)
+        raise UnreachableError("the answer is lost", remedy="run again")
+
+    monkeypatch.setattr(GlassAccounts, name, lose)
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"), [(_full, ""), (_lost, "void"), (_lost, "empower"), (_lost, "arm")]
+)
+def test_a_sealing_that_fails(
+    guarded: WatchedRealm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Any, name: str
+) -> None:
+    """Before the file is written nothing has happened; after it nobody gets in, which is a violation, and
+    sealing again sets it right. No file is left."""
+    old = seal(guarded, tmp_path / "first", FIRST)[FIRST]
+    with monkeypatch.context() as failing:
+        fault(failing, name)
+        with pytest.raises(ConfigurationError if fault is _full else UnreachableError) as refused:
+            seal(guarded, tmp_path / "second", FIRST)
+    assert refused.value.remedy
+    assert list((tmp_path / "second").iterdir()) == []
+    if fault is _full:
+        assert problems(guarded) == {}
+        assert "code" in left_for(log_in(old))
+        return
+    assert "code" not in left_for(log_in(old))
+    assert guarded.admin.get(f"/users/{guarded.named(FIRST)}")["enabled"] is False
+    assert "账号已停用" in problems(guarded)[FIRST]
+    assert "code" in left_for(log_in(seal(guarded, tmp_path / "third", FIRST)[FIRST]))
+    assert problems(guarded) == {}
 
 
 def _role(guarded: WatchedRealm, user: str) -> None:

@@ -41,7 +41,10 @@ PROVIDER_MAPPER = {
 def realm(guarded_realm: GuardedRealm) -> Iterator[GuardedRealm]:
     """The guarded realm with a client, a scope and a role that are nobody's duty, gone afterwards."""
     guarded = guarded_realm
-    composites = {guarded.roles["handler"]: [guarded.roles["jiujinban/service_query"]]}
+    composites = {
+        guarded.roles["handler"]: [guarded.roles["jiujinban/service_query"]],
+        guarded.roles["jiujinban/service_query"]: [],
+    }
     guarded.publish(protect={**PROTECT, "composites": composites})
     guarded.add_role("plain", "无关角色")
     guarded.admin.request("POST", guarded.path("/clients"), json={"clientId": "plain"})
@@ -139,6 +142,18 @@ def _provider_mapper(realm: GuardedRealm) -> Attempt:
     return "POST", f"/identity-provider/instances/{CARD}/mappers", PROVIDER_MAPPER
 
 
+def _into_permission(realm: GuardedRealm) -> Attempt:
+    path = f"/roles-by-id/{realm.roles['jiujinban/service_query']}/composites"
+    return "POST", path, [role(realm, "plain")]
+
+
+def _into_permission_by_name(realm: GuardedRealm) -> Attempt:
+    path = f"/clients/{realm.client('jiujinban')}/roles/service_query/composites"
+    management = realm.client("realm-management")
+    power = realm.admin.get(realm.path(f"/clients/{management}/roles/manage-users"))
+    return "POST", path, [power]
+
+
 COMPOSITES = (
     _into_composite,
     _into_composite_by_name,
@@ -147,6 +162,8 @@ COMPOSITES = (
     _new_composite,
     _client_role,
     _imported_composite,
+    _into_permission,
+    _into_permission_by_name,
 )
 MAPPERS = (
     _client_mapper,
@@ -170,7 +187,11 @@ def state(realm: GuardedRealm) -> dict[str, Any]:
             item["name"]: sorted(
                 part["name"] for part in admin.get(path(f"/roles-by-id/{item['id']}/composites"))
             )
-            for item in [*roles, {"id": default, "name": "default role"}]
+            for item in [
+                *roles,
+                {"id": default, "name": "default role"},
+                {"id": realm.roles["jiujinban/service_query"], "name": "permission"},
+            ]
         },
         "client roles": [item["name"] for item in admin.get(path(f"/clients/{realm.client('plain')}/roles"))],
         "clients": {item["clientId"]: item.get("protocolMappers") for item in clients},

@@ -51,6 +51,20 @@ def renamed_qualification(realm: GuardedRealm) -> Any:
     return raw(realm.admin, "PUT", realm.path(f"/groups/{group}"), json={"name": "其他"})
 
 
+def role_taken(realm: GuardedRealm) -> Any:
+    """The role of a duty taken from its group: its members lose it, and nobody is told."""
+    role, group = realm.roles["handler"], realm.duty("handler")
+    body = [{"id": role, "name": realm.role_name(role)}]
+    return raw(realm.admin, "DELETE", realm.path(f"/groups/{group}/role-mappings/realm"), json=body)
+
+
+def role_taken_by_the_console(realm: GuardedRealm) -> Any:
+    """The same by the console's page, which takes roles of the realm and of clients at once."""
+    role, group = realm.roles["handler"], realm.duty("handler")
+    body = [{"roleId": role, "roleName": realm.role_name(role)}]
+    return raw(realm.admin, "POST", realm.path(f"/ui-ext/role-mapping-delete/groups/{group}"), json=body)
+
+
 def imported_group(realm: GuardedRealm) -> Any:
     """A group with a duty's role, brought in with an import."""
     role = realm.role_name(realm.roles["reviewer"])
@@ -65,6 +79,8 @@ WAYS = (
     moved_away,
     default_group,
     renamed_qualification,
+    role_taken,
+    role_taken_by_the_console,
     imported_group,
 )
 
@@ -77,9 +93,12 @@ def with_qualification(realm: GuardedRealm) -> str:
 
 
 def state(realm: GuardedRealm) -> Any:
-    """Everything about the groups, and who is in which by default."""
+    """Everything about the groups, with their roles, and who is in which by default."""
     everything = realm.admin.get(realm.path("/groups"), search="", briefRepresentation="false")
-    known = {group: realm.admin.get(realm.path(f"/groups/{group}")) for group in realm.groups.values()}
+    known = {
+        group: [realm.admin.get(realm.path(f"/groups/{group}{tail}")) for tail in ("", "/role-mappings")]
+        for group in realm.groups.values()
+    }
     return everything, known, realm.admin.get(realm.path("/default-groups"))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import requests
 
+from fixtures.guard import raw
 from fixtures.servers_keycloak import KeycloakRealm
 from fixtures.watched_realm import DIRECTORY
 from quanheng.errors import UnreachableError
@@ -27,6 +28,7 @@ from quanheng.keycloak.credentials import AdminPassword
 from quanheng.keycloak.glass import GLASS_CLIENT
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import CONFIGURATOR_CLIENT, SYNC_CLIENT, RestRealm
+from quanheng.logs import redact_text
 from quanheng.model.ids import RoleName, Username
 from quanheng.model.realm import NewUser
 from quanheng.model.sensitive import Sensitive
@@ -296,6 +298,22 @@ def test_drift(keycloak_realm: KeycloakRealm, where: str) -> None:
     assert differences(admin, keycloak_realm.desired) == []
 
 
+def test_what_enters_keycloaks_own_role_is_named(keycloak_realm: KeycloakRealm) -> None:
+    """By an import that overwrites it, the one way that Keycloak leaves: by the same way it goes."""
+    admin = keycloak_realm.admin()
+
+    def overwrite(*parts: str) -> set[str]:
+        inside = {"client": {"realm-management": parts}}
+        role = {"name": "query-realms", "composite": bool(parts), "composites": inside}
+        body = {"ifResourceExists": "OVERWRITE", "roles": {"client": {"realm-management": [role]}}}
+        send(keycloak_realm, "POST", "/partialImport", body)
+        apply_configuration(admin, keycloak_realm.desired)
+        return {gap.where for gap in differences(admin, keycloak_realm.desired)}
+
+    assert overwrite("manage-users") == {"roles.realm-management/query-realms.composites"}
+    assert overwrite() == set()
+
+
 FLOWS_WITHIN: dict[str, tuple[str, Callable[[KeycloakRealm], object]]] = {
     "what denies others": ("quanheng-break-glass", _drop_inner_step("quanheng-break-glass")),
     "what denies a sealed account": (
@@ -496,6 +514,56 @@ def test_why_an_administrator_gets_no_token(keycloak_realm: KeycloakRealm) -> No
     ):
         connection.claims()
     assert told.value.remedy == "see the administrator's name and password"
+
+
+NUMBERS: Final = (
+    "140902199001010015",
+    "14090219900101001X",
+    "14090219900101001x",
+    "140902900101001",
+    "13812345678",
+    "138-1234-5678",
+    "86-13812345678",
+    "t13812345678a",
+)
+"""Of documents, new and old, and of phones."""
+NEARLY: Final = (
+    "1409021990010100",
+    "139123456780",
+    "12812345678",
+    "R140902-00001",
+    "sx0000001",
+    "0f" * 16,
+    "quanheng-139e4567-e89b-13d3-a456-a13812345678",
+    "139e4567-1391-1234-1234-a13812345678",
+)
+
+
+@pytest.mark.parametrize("field", ["username", "staff_no"])
+def test_no_number_gets_in(keycloak_realm: KeycloakRealm, field: str) -> None:
+    """What the logs would hide is neither a user name nor a staff number, and Keycloak says so in Chinese;
+    what only looks like it is (decision 8)."""
+    admin = keycloak_realm.admin()
+    users = admin.realm_path("/users")
+    admin.request("POST", users, json={"username": "draft", "enabled": False})
+    made = f"{users}/{admin.get(users, username='draft')[0]['id']}"
+
+    def body(text: str) -> dict[str, Any]:
+        fields = {"attributes": {"staff_no": [text]}} if field == "staff_no" else {"username": text}
+        return {"username": "other", "enabled": False, **fields}
+
+    full_width = ["".join(chr(ord(letter) + 0xFEE0) for letter in text) for text in NUMBERS[:5]]
+    for text in (*NUMBERS, *full_width):
+        assert redact_text(text) != text
+        for method, path in (("POST", users), ("PUT", made)):
+            answer = raw(admin, method, path, json=body(text))
+            told = "不得填写身份证号、手机号" in answer.text
+            assert (answer.status_code, told) == (400, True), (method, text, answer.text)
+    for text in NEARLY:
+        assert redact_text(text) == text
+        answer = raw(admin, "PUT", made, json=body(text))
+        assert answer.status_code == 204, (text, answer.text)
+    assert differences(admin, keycloak_realm.desired) == []
 
 
 def test_fine_grained_permissions(keycloak_realm: KeycloakRealm) -> None:

@@ -20,10 +20,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fixtures.watched_realm import CHIEF, DIRECTORY, HANDLER, OFFICE, ROLE, WHO, WatchedRealm
 from quanheng.keycloak.clients import close_configurator, open_configurator
+from quanheng.keycloak.configuration import NotMendedError
 from quanheng.keycloak.credentials import AdminPassword
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.keycloak.rest import CONFIGURATOR_CLIENT, SYNC_CLIENT
 from quanheng.model.finding import FindingKind
+from quanheng.model.ids import RoleName
 from quanheng.model.sensitive import Sensitive
 from quanheng.operations.check import check
 from quanheng.operations.doctor.result import Result, State
@@ -489,6 +491,74 @@ def test_through_the_open_configurator_one_look_takes_the_cause_away(
     assert check(watched.world.context).configuration == ()
     watched.look()
     assert watched.look().quiet
+
+
+# What Keycloak itself lets nobody change
+
+
+CONSOLE: Final = "realm-management/query-realms"
+POWER: Final = "realm-management/manage-users"
+
+
+def console_role(watched: WatchedRealm, *parts: str) -> None:
+    """A role of Keycloak's own, which administrators' posts contain, brought in anew by an import that
+    overwrites: with these in it, and in no post."""
+    role = {
+        "name": "query-realms",
+        "composite": bool(parts),
+        "composites": {"client": {"realm-management": parts}},
+    }
+    body = {"ifResourceExists": "OVERWRITE", "roles": {"client": {"realm-management": [role]}}}
+    watched.admin.send("POST", "/partialImport", body)
+
+
+def inside(watched: WatchedRealm, role: RoleName) -> frozenset[RoleName]:
+    """What a role contains, by Keycloak's own word."""
+    return watched.world.context.realm.read_roles()[role].composites
+
+
+def test_with_the_guard_power_in_keycloaks_own_role_is_taken_out(guarded: WatchedRealm) -> None:
+    """Before the role is back in the posts that it belongs to: nobody gains by it for a moment."""
+    watched = guarded
+    told = len(watched.bodies("cause_restored"))
+    console_role(watched, "manage-users")
+    assert inside(watched, RoleName(CONSOLE)) == {POWER}
+    assert CONSOLE not in inside(watched, RoleName("post-auditor"))
+    watched.look()
+    assert inside(watched, RoleName(CONSOLE)) == frozenset()
+    assert CONSOLE in inside(watched, RoleName("post-auditor"))
+    (entry,) = watched.bodies("cause_restored")[told:]
+    assert (entry["kind"], entry["subject"], entry["removed"]) == ("composite", CONSOLE, POWER)
+    for _ in range(2):
+        last = watched.look()
+    assert last.quiet
+    assert check(watched.world.context).clean
+
+
+@pytest.mark.parametrize("realm", ["unguarded", "stays_open"])
+def test_without_the_guard_power_in_keycloaks_own_role_is_told(
+    realm: str, request: pytest.FixtureRequest
+) -> None:
+    """Keycloak lets nobody take it out: it is told once and named by check, and the role is put into no post,
+    until an import takes its place."""
+    watched: WatchedRealm = request.getfixturevalue(realm)
+    told = len(watched.bodies("cause_found"))
+    console_role(watched, "manage-users")
+    for _ in range(3):
+        watched.look()
+    found = [entry["cause"] for entry in watched.bodies("cause_found")[told:]]
+    assert found.count(f"{CONSOLE} 含有 {POWER}") == 1
+    assert CONSOLE in {item.subject for item in check(watched.world.context).findings if item.violation}
+    with pytest.raises(NotMendedError, match=POWER):
+        watched.apply_realm()
+    assert CONSOLE not in inside(watched, RoleName("post-auditor"))
+    console_role(watched)
+    watched.apply_realm()
+    assert CONSOLE in inside(watched, RoleName("post-auditor"))
+    for _ in range(3):
+        last = watched.look()
+    assert last.quiet
+    assert check(watched.world.context).clean
 
 
 def names_of_master(watched: WatchedRealm, users: list[str]) -> set[str]:

@@ -75,13 +75,50 @@ def test_everything_that_means_more_people_is_a_change() -> None:
     for wrong in (
         replace(right, negative=True),
         replace(right, extending=frozenset({KeycloakId("a")})),
-        replace(right, kind="role"),
         replace(right, detail='{"groupsClaim": "x"}'),
         policy("qh:who", "a", "b"),
     ):
         found = of(wrong, permission("qh:what", "qh:who", "g"))
         (change,) = compare_permissions(WANTED, found).changes
         assert (change.deed, change.wanted) == (Deed.UPDATE, right)
+
+
+def test_a_policy_of_another_kind_is_made_anew() -> None:
+    """Keycloak changes no kind: what uses it goes first, and comes back after it."""
+    found = of(replace(policy("qh:who", "a"), kind="role"), permission("qh:what", "qh:who", "g"))
+    changes = compare_permissions(WANTED, found).changes
+    assert [(change.deed, change.name, change.is_policy) for change in changes] == [
+        (Deed.DELETE, "qh:what", False),
+        (Deed.DELETE, "qh:who", True),
+        (Deed.CREATE, "qh:who", True),
+        (Deed.CREATE, "qh:what", False),
+    ]
+
+
+def test_a_policy_with_a_permissions_name_goes_first() -> None:
+    """Policies and permissions share their names: while it is there, the permission cannot be made."""
+    changes = compare_permissions(WANTED, of(policy("qh:what", "b"))).changes
+    assert [(change.deed, change.name, change.is_policy) for change in changes] == [
+        (Deed.DELETE, "qh:what", True),
+        (Deed.CREATE, "qh:who", True),
+        (Deed.CREATE, "qh:what", False),
+    ]
+
+
+def test_what_is_in_the_way_and_used_by_others_is_told() -> None:
+    """Without it a permission of somebody else's would be gone, or mean more people."""
+    foreign = permission("everything", "qh:what")
+    found = of(policy("qh:what", "b"), foreign, permission("else", "qh:who"))
+    assert compare_permissions(WANTED, found).blocking == (foreign,)
+
+
+def test_a_policy_that_only_others_use_is_left() -> None:
+    """What uses it is told; it goes when that is gone."""
+    found = of(*WANTED.policies.values(), *WANTED.permissions.values(), policy("qh:old", "b"))
+    (gone,) = compare_permissions(WANTED, found).changes
+    assert (gone.deed, gone.name) == (Deed.DELETE, "qh:old")
+    used = replace(found, permissions={**found.permissions, "x": permission("x", "qh:old")})
+    assert compare_permissions(WANTED, used).changes == ()
 
 
 def test_what_others_made_is_named_and_left_alone() -> None:

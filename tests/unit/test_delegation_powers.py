@@ -16,13 +16,13 @@ from quanheng.delegation.powers import (
     PowerJudge,
     RealmPowers,
     Right,
-    own_roles,
 )
 from quanheng.delegation.wording import Where, Wording
 from quanheng.model.ids import KeycloakId, OrgCode, PostId, RoleName, Username
 from quanheng.model.permission import GROUPS, AdminPermission, AdminPermissions, AdminPolicy
 from quanheng.model.realm import ObservedRealm, RealmGroup, RealmRole, RealmUser
 from quanheng.policy.pack import find_pack, load_pack
+from quanheng.policy.sealed_roles import own_roles
 
 PACK = load_pack(find_pack("shanxi"))
 FOUND = Delegated(PACK, SHANXI)

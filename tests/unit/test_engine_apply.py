@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,8 +21,8 @@ from quanheng.keycloak.fake import FakeRealm
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.model.change import ORDER, Change
 from quanheng.model.finding import FindingKind
-from quanheng.model.ids import Username
-from quanheng.model.realm import ObservedRealm, RealmUser
+from quanheng.model.ids import KeycloakId, Username
+from quanheng.model.realm import NewUser, ObservedRealm, RealmUser
 from quanheng.model.registry import Registry, RegistryDelta
 from quanheng.operations.refresh import read_live
 
@@ -153,6 +153,24 @@ def test_batches_and_one_by_one_end_alike(fake: FakeRealm) -> None:
         }
 
     assert content(fake) == content(other)
+
+
+def test_neighbours_are_imported_together(fake: FakeRealm) -> None:
+    """Whatever their names say, people of one group share as few batches as they can."""
+    villages = ("140902001001", "140921001001")
+    state = registry(
+        PEOPLE[:28], [claim(item, villages[number % 2]) for number, item in enumerate(PEOPLE[:28])]
+    )
+    homes: list[set[str]] = []
+    original = fake.import_users
+
+    def recording(users: Sequence[NewUser]) -> Mapping[Username, KeycloakId]:
+        homes.append({user.attributes["org_code"][0] for user in users})
+        return original(users)
+
+    fake.import_users = recording  # type: ignore[method-assign]
+    load(fake, state)
+    assert sorted(map(sorted, homes)) == [[village] for village in villages for _ in range(2)]
 
 
 def test_phases_do_not_overlap(fake: FakeRealm) -> None:

@@ -141,12 +141,14 @@ def test_recoded_unit_keeps_its_groups(scene: Scene) -> None:
 
 
 OPERATOR, QUERY = RoleName("post-operator"), RoleName("jiujinban/service_query")
+CONSOLE = RoleName("realm-management/query-users")
 ROLES: dict[str, tuple[RoleName, frozenset[RoleName] | None, str]] = {
     "post missing": (OPERATOR, None, "角色不存在"),
     "permission missing": (QUERY, None, "角色不存在"),
     "post holds more": (OPERATOR, frozenset({QUERY, RoleName("x")}), "含有不应有的角色 x"),
     "post holds less": (OPERATOR, frozenset(), "缺少应含的角色 jiujinban/"),
     "permission holds something": (QUERY, frozenset({RoleName("x")}), "含有不应有的角色 x"),
+    "the console's role holds something": (CONSOLE, frozenset({RoleName("x")}), "含有不应有的角色 x"),
 }
 
 

@@ -14,6 +14,7 @@ from quanheng.engine.trees import Trees
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId
 from quanheng.model.realm import RealmUser
+from quanheng.policy.sealed_roles import contents_of
 from quanheng.policy.units import Units
 
 
@@ -44,7 +45,7 @@ class Meeting:
             known,
             default_role=next(iter(stranger().roles)),
             roots=Trees(shanxi(), units).roots,
-            composites=shanxi_rules().composites,
+            contents=contents_of(shanxi_rules(), self.scene.realm.roles),
             has_password=has_password if everybody else None,
         )
 

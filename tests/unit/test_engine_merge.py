@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
 
 from fixtures.identities import a_mint
 from fixtures.pure import AS_OF, HR, LDAP, UNITS, accepted, claim, lay, person, registry, row
 from fixtures.world import unit
+from quanheng.engine.merge import AcceptedReading
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import OrgCode, StaffNo
-from quanheng.model.person import ProposalKind, ProposalState
+from quanheng.model.person import APPLICATION, ProposalKind, ProposalState
 from quanheng.model.registry import claim_key
 from quanheng.model.sensitive import Sensitive
 from quanheng.model.staff import Mode, OrgKind, Origin, Reason, RejectedRow
@@ -36,6 +39,19 @@ def test_new_people_get_names_one_after_another() -> None:
     assert len({item.subject for item in merged.delta.persons} | {p.id for p in merged.delta.persons}) == 4
     assert set(merged.delta.secrets) == {item.id for item in merged.delta.persons}
     assert merged.delta.next_serial == 3
+
+
+def test_names_go_by_the_index_of_the_document() -> None:
+    """The order of the rows, which is that of organisations, gives nobody a name; who is known keeps it."""
+    known = registry([person(99)], next_serial=2)
+    for order in ([row(3), row(4), row(2)], [row(2), row(3), row(4)]):
+        merged = lay(known, accepted([*order, row(99)])).registry.persons.values()
+        assert {item.document_index: (item.username, item.serial) for item in merged} == {
+            "document-2": ("sx0000002", 2),
+            "document-3": ("sx0000003", 3),
+            "document-4": ("sx0000004", 4),
+            "document-99": ("sx0000099", 99),
+        }
 
 
 def test_taken_name_is_passed_over() -> None:
@@ -150,6 +166,52 @@ def test_no_absence_where_it_does_not_count() -> None:
     ):
         assert lay(known, reading).delta.claims_put == ()
         assert lay(known, reading).delta.claims_ended == ()
+
+
+APPLIED = claim(
+    person(2), post=None, source=APPLICATION, post_start=None, status_from=AS_OF.date() - timedelta(days=1)
+)
+
+
+@pytest.mark.parametrize(
+    ("readings", "since"),
+    [
+        ([accepted([row(1)])], AS_OF.date()),
+        ([accepted([row(1)], as_of=AS_OF - timedelta(days=1))], None),
+        ([accepted([row(1)], absence_scope=())], None),
+        ([accepted([row(1)], absence_scope=["140921"])], None),
+        ([accepted([row(1)], rejected=[rejected(county=OrgCode("140902"))])], None),
+        ([accepted([row(1)], rejected=[rejected(staff_no=StaffNo("S2"))])], None),
+        ([accepted([row(1)]), accepted(source=LDAP, rejected=[rejected(staff_no=StaffNo("S2"))])], None),
+        (
+            [accepted([row(1)]), accepted([row(1)], source=LDAP, as_of=AS_OF + timedelta(days=2))],
+            AS_OF.date(),
+        ),
+    ],
+)
+def test_an_application_that_no_snapshot_bears_out(
+    readings: list[AcceptedReading], since: date | None
+) -> None:
+    """Since the first complete one that was made after it; a row of that person, believed or not, speaks."""
+    merged = lay(registry([person(1), person(2)], [claim(person(1)), APPLIED]), *readings)
+    kept = merged.registry.claims[claim_key(APPLIED)]
+    assert kept == replace(APPLIED, missing_since=since)
+    assert [item for item in merged.delta.claims_put if item.source == APPLICATION] == (
+        [kept] if since is not None else []
+    )
+
+
+def test_an_application_is_missed_once_and_not_when_it_shows() -> None:
+    """The day stays, and goes with a row that is not believed; a believed one ends the application."""
+    missed = replace(APPLIED, missing_since=AS_OF.date())
+    known = registry([person(1), person(2)], [claim(person(1)), missed])
+    later = {"as_of": AS_OF + timedelta(days=3)}
+    again = lay(known, accepted([row(1)], **later))
+    assert again.registry.claims[claim_key(APPLIED)] == missed
+    shown = lay(known, accepted([row(1)], rejected=[rejected(staff_no=StaffNo("S2"))], **later))
+    assert shown.registry.claims[claim_key(APPLIED)] == APPLIED
+    named = lay(known, accepted([row(1), row(2)], **later))
+    assert claim_key(APPLIED) not in named.registry.claims
 
 
 def test_absence_in_one_source_is_not_absence_in_another() -> None:

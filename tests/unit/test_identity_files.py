@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from quanheng.errors import ConfigurationError
-from quanheng.identity.files import read_private_line
+from quanheng.identity.files import read_private_line, write_private
 
 SECRET = "Sunny-Day-2026"
 
@@ -56,3 +57,18 @@ def test_a_secret_behind_a_link_is_none(file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is not there") as refused:
         read_private_line(tmp_path / "none")
     assert "0600" in refused.value.remedy
+
+
+@pytest.mark.parametrize("fails", ["open", "write", "link"])
+def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    """A full folder, or one that knows no links (FAT): refused with what to do; nothing is left."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(f"quanheng.identity.files.os.{'fsync' if fails == 'write' else fails}", fail)
+    with pytest.raises(ConfigurationError, match="cannot be written") as refused:
+        write_private(tmp_path / "file", SECRET.encode())
+    assert "FAT" in refused.value.remedy
+    assert SECRET not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []

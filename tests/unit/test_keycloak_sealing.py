@@ -163,7 +163,7 @@ def test_everything_is_named_by_id() -> None:
         "waivers": [],
         "groups": {"g1": "正式在编", "no-group:other": "其他"},
         "protect": {
-            "composites": {"id-post-a": ["id-sys/b"]},
+            "composites": {"id-post-a": ["id-sys/b"], "id-sys/b": []},
             "protocol_mappers": sorted(mappers.protocol_mappers),
             "provider_mappers": sorted(mappers.provider_mappers),
             "role_claims": sorted(mappers.role_claims | mappers.identity_claims),
@@ -216,7 +216,15 @@ def test_a_whole_pack() -> None:
     body = json.loads(sealed(rules, observed).payload)
     assert len(body["duties"]) == len(rules.duties)
     assert len(body["exclusions"]) == len(rules.exclusions)
-    assert set(body["protect"]["composites"]) == {f"id {name}" for name in rules.composites}
+    sealed_parts = body["protect"]["composites"]
+    assert set(sealed_parts) >= {f"id {name}" for name in (*rules.composites, *rules.duties)}
+    console = {part for post in rules.composites for part in sealed_parts[f"id {post}"]}
+    assert console <= sealed_parts.keys()
+    assert sealed_parts["id realm-management/query-users"] == []
+    assert sealed_parts["id realm-management/view-users"] == [
+        "id realm-management/query-groups",
+        "id realm-management/query-users",
+    ]
 
 
 DEFAULT, ASIDE, POST = RoleName("default-roles-shanxi"), RoleName("aside"), RoleName("post-c")

@@ -98,6 +98,17 @@ def test_a_cause_is_not_everybody() -> None:
     assert found(POST, DEFAULT) == []
 
 
+def test_what_is_ours_and_administers_is_no_cause_alone() -> None:
+    """A role that administers is protected itself, and counts in somebody's hands all the same."""
+    administrators = Administrators(
+        ObservedRealm(groups={}, users={}, roles=ROLES),
+        read_administration("quanheng-sync", "quanheng-configurator"),
+        ours={USERS, VIEW},
+    )
+    assert administrators.ways_of(OUTER) == {USERS: "角色 outer"}
+    assert administrators.ways_of(USERS) == {USERS: ""}
+
+
 def test_kinds_and_own_accounts() -> None:
     """A holder is named by its kind; our own accounts hold what they need, and no more."""
     assert [item.kind for item in found(USERS, name="ours")] == [HolderKind.PERSON]

@@ -13,6 +13,7 @@ import yaml
 from deploy.local import guard
 
 from quanheng.keycloak.configuration_files import configuration_folder
+from quanheng.policy.pack import load_packs
 
 THEMES: Final = configuration_folder() / "theme"
 _NEUTRAL: Final = (
@@ -53,6 +54,15 @@ def test_the_server_is_told_of_each_theme_that_the_realm_asks_for() -> None:
     for name, kind in told:
         properties = (THEMES / name / kind / "theme.properties").read_text(encoding="utf-8")
         assert properties.startswith("parent=keycloak.v2\n")
+
+
+@pytest.mark.parametrize("packs", [("shanxi", "jincheng"), ("enshi",), ("gansu",)])
+def test_no_text_names_a_post(packs: tuple[str, ...]) -> None:
+    """Who keeps an account is called otherwise in each pack, and is at another level."""
+    profile = (configuration_folder() / "user-profile.yaml").read_text(encoding="utf-8")
+    texts = [*messages("login").values(), *messages("admin").values(), profile]
+    labels = [post.label for post in load_packs(packs).posts.posts if post.kind == "administrator"]
+    assert [(label, text) for label in labels for text in texts if label in text] == []
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:

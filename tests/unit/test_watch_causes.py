@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fixtures.pack_making import shipped
+from quanheng.keycloak.configuration_files import read_mapper_rules
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import RealmRole
 from quanheng.policy.compiling import compile_rules
 from quanheng.policy.console_roles import AUDITING, DELEGATED, REALM_MANAGEMENT
-from quanheng.watch.causes import find_surplus
+from quanheng.policy.sealed_roles import BY_KEYCLOAK, contents_of
+from quanheng.watch.causes import find_remedy, find_surplus
 
 RULES = compile_rules(shipped("shanxi"))
 AUDITOR = RoleName("post-auditor")
@@ -17,8 +21,7 @@ MANAGE_USERS = RoleName(f"{REALM_MANAGEMENT}/manage-users")
 
 def surplus(**more: frozenset[RoleName]) -> dict[RoleName, frozenset[RoleName]]:
     """What a realm contains too much whose roles are as they should be, but for what some contain as well."""
-    contents = {**dict.fromkeys((*RULES.duties, *AUDITING), frozenset()), **RULES.composites}
-    contents |= {VIEW_USERS: DELEGATED}  # as Keycloak makes it
+    contents = dict(contents_of(RULES, BY_KEYCLOAK))
     for name, parts in more.items():
         role = RoleName(name)
         contents[role] = contents.get(role, frozenset()) | parts
@@ -45,3 +48,24 @@ def test_a_permission_contains_nothing() -> None:
     permission = min(role for role in RULES.duties if "/" in role)
     assert surplus(**{permission: frozenset({MANAGE_USERS})}) == {permission: {MANAGE_USERS}}
     assert surplus(**{VIEW_USERS: frozenset({AUDITOR})}) == {VIEW_USERS: {AUDITOR}}
+
+
+@pytest.mark.parametrize("name", ["query-users", "view-users", "view-realm", "manage-users"])
+def test_keycloaks_own_roles_contain_what_keycloak_put_into_them(name: str) -> None:
+    """Whatever enters one comes with an administrator's post, a sealed account or our own: it is a cause."""
+    role, impersonation = (
+        RoleName(f"{REALM_MANAGEMENT}/{name}"),
+        RoleName(f"{REALM_MANAGEMENT}/impersonation"),
+    )
+    assert surplus(**{role: frozenset({impersonation})}) == {role: {impersonation}}
+
+
+def test_keycloak_lets_nobody_change_its_own() -> None:
+    """So nothing of it is tried through the configurator. A post is mended all the same, but gets back no
+    role which somebody put power into."""
+    contents = {**contents_of(RULES, BY_KEYCLOAK), VIEW_USERS: frozenset({MANAGE_USERS}), AUDITOR: DELEGATED}
+    roles = {
+        name: RealmRole(id=KeycloakId(name), name=name, composites=parts) for name, parts in contents.items()
+    }
+    remedy = find_remedy(roles, RULES, exchanged=(), default_groups={}, mappers=(), judge=read_mapper_rules())
+    assert (remedy.surplus, remedy.lacking) == ({}, {AUDITOR: AUDITING - DELEGATED - {VIEW_USERS}})

@@ -13,6 +13,7 @@ from rich.table import Table
 from quanheng.cli.asking import ask, ask_secret
 from quanheng.cli.deciding import authenticate
 from quanheng.cli.session import Given, Session
+from quanheng.engine.drafts import WITHOUT_NUMBER, shows_number
 from quanheng.errors import ConfigurationError
 from quanheng.identity.files import require_private
 from quanheng.model.ids import Username
@@ -27,6 +28,7 @@ from quanheng.operations.completing import (
 
 _UNSEEN: Final = ("document_number", "phone")
 """Asked for without echo."""
+_UNKNOWN: Final = "不详"
 _WRITE_IT: Final = f"write a YAML file, mode 0600, with {', '.join(FIELDS)}"
 
 
@@ -40,13 +42,14 @@ def accounts_drafts(*, session: Given) -> None:
 
     payload = [
         {
-            "username": str(line.draft.user.username),
+            "username": line.draft.label,
             "organisations": [str(code) for code in line.draft.organisations],
             "enabled": line.draft.user.enabled,
             "made_at": line.made_at,
             "days": days(line),
             "made_by": line.made_by,
             "obstacle": line.draft.obstacle,
+            "holds_number": shows_number(line.draft.user),
         }
         for line in lines
     ]
@@ -90,6 +93,9 @@ def accounts_complete(
             "completed_by": str(done.by),
             "enabled": done.enabled,
             "waits": list(done.waits),
+            "made_by": done.made_by,
+            "maker_completed": done.alone,
+            "unproved_qualifications": list(done.unproved),
         },
         lambda out: _tell(out, username, done),
     )
@@ -97,10 +103,17 @@ def accounts_complete(
 
 
 def _tell(out: Console, draft: str, done: Completed) -> None:
+    people = f"建立人 {done.made_by or _UNKNOWN}，补全人 {done.by}"
     if done.enabled:
-        out.print(f"已补全：草稿 {draft} 现为实名账号 {done.username}，已启用（补全人 {done.by}）。")
+        out.print(f"已补全：草稿 {draft} 现为实名账号 {done.username}，已启用（{people}）。")
+    else:
+        out.print(f"已登记：草稿 {draft} 将成为实名账号 {done.username}（{people}），但尚未启用。")
+    if done.alone:
+        out.print("注意：建立和补全为同一账号，已记入台账。运行本命令的维护人员即第二人：请与书面申请核对。")
+    for label in done.unproved:
+        out.print(f"注意：“{label}”不以申请认定，来源报送该人员为{label}后取得。")
+    if done.enabled:
         return
-    out.print(f"已登记：草稿 {draft} 将成为实名账号 {done.username}（补全人 {done.by}），但尚未启用。")
     for why in done.waits:
         out.print(f"原因：{why}")
     out.print("下一步：quanheng sync")
@@ -145,13 +158,20 @@ def _show(out: Console, drafts: Sequence[Mapping[str, Any]]) -> None:
     for label in ("用户名", "机构", "天数", "建立人", "状态"):
         table.add_column(label, overflow="fold")
     for item in drafts:
-        state = item["obstacle"] or ("已被启用，下次同步将停用" if item["enabled"] else "等待补全")
+        state = _state(item)
         table.add_row(
             item["username"],
             "、".join(item["organisations"]),
             "" if item["days"] is None else f"{item['days']:,}",
-            item["made_by"] or "不详",
+            item["made_by"] or _UNKNOWN,
             state,
         )
     out.print(table)
     out.print("补全：quanheng accounts complete 用户名")
+
+
+def _state(item: Mapping[str, Any]) -> str:
+    if item["holds_number"]:
+        return f"含证件号码或电话；{WITHOUT_NUMBER}"
+    waiting = "已被启用，下次同步将停用" if item["enabled"] else "等待补全"
+    return str(item["obstacle"] or waiting)

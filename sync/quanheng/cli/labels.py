@@ -36,6 +36,8 @@ FINDINGS: Final[Mapping[FindingKind, str]] = {
     FindingKind.FOREIGN_USER: "非本系统账号",
     FindingKind.DRAFT_ACCOUNT: "草稿账号",
     FindingKind.DRAFT_NOT_LINKED: "草稿未能关联",
+    FindingKind.NUMBER_IN_DRAFT: "草稿含证件号码或电话",
+    FindingKind.APPLICATION_UNCONFIRMED: "申请补全未经来源证实",
     FindingKind.FOREIGN_GROUP: "非本系统的组",
     FindingKind.FOREIGN_ROLE: "非本系统的角色",
     FindingKind.DUTY_ON_FOREIGN_USER: "非本系统账号持有岗位",

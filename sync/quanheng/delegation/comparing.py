@@ -48,22 +48,42 @@ class Comparison:
     """In the order in which they are safe: nobody has more between two of them than before or after."""
     foreign: tuple[AdminPermission, ...]
     """Permissions that somebody else made: each gives a power that no pack gives."""
+    blocking: tuple[AdminPermission, ...]
+    """Those of them that use a policy which is in the way: without it they would be gone, or mean more."""
 
 
 def compare_permissions(wanted: AdminPermissions, found: AdminPermissions) -> Comparison:
-    """Changes of ours, by name; policies that nothing of ours uses are left alone when they are foreign."""
-    gone = [
-        item for name, item in found.permissions.items() if _ours(name) and name not in wanted.permissions
-    ]
-    unused = [item for name, item in found.policies.items() if _ours(name) and name not in wanted.policies]
-    changes = (
-        *_deleted(gone),
-        *_put(wanted.policies.values(), found.policies),
-        *_put(wanted.permissions.values(), found.permissions),
-        *_deleted(unused),
-    )
+    """Changes of ours, by name; policies that nothing of ours uses are left alone when they are foreign, or
+    used by what is."""
     foreign = tuple(item for name, item in sorted(found.permissions.items()) if not _ours(name))
-    return Comparison(changes=changes, foreign=foreign)
+    in_the_way = {name: item for name, item in found.policies.items() if _is_in_the_way(item, wanted)}
+    policies = {name: item for name, item in found.policies.items() if name not in in_the_way}
+    permissions = {
+        name: item
+        for name, item in found.permissions.items()
+        if name in wanted.permissions and item.policies.isdisjoint(in_the_way)
+    }
+    gone = [item for name, item in found.permissions.items() if _ours(name) and name not in permissions]
+    kept = wanted.policies.keys() | {name for item in foreign for name in item.policies}
+    unused = [item for name, item in policies.items() if _ours(name) and name not in kept]
+    return Comparison(
+        changes=(
+            *_deleted(gone),
+            *_deleted(in_the_way.values()),
+            *_put(wanted.policies.values(), policies),
+            *_put(wanted.permissions.values(), permissions),
+            *_deleted(unused),
+        ),
+        foreign=foreign,
+        blocking=tuple(item for item in foreign if not item.policies.isdisjoint(in_the_way)),
+    )
+
+
+def _is_in_the_way(policy: AdminPolicy, wanted: AdminPermissions) -> bool:
+    """Whether it has the name of a permission of ours, or that of a policy of another kind: no kind can be
+    changed, and a name is given once."""
+    same = wanted.policies.get(policy.name)
+    return policy.name in wanted.permissions or (same is not None and same.kind != policy.kind)
 
 
 def _ours(name: str) -> bool:

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from quanheng.delegation.compiling import Place
 from quanheng.delegation.evaluating import Evaluation, Power, RolesHeld, powers_of
@@ -19,12 +18,6 @@ from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.permission import GROUPS, AdminPermission, AdminPermissions
 from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.policy.console_roles import REALM_MANAGEMENT
-
-_CONTAINED: Final[Mapping[str, frozenset[str]]] = {
-    "view-clients": frozenset({"query-clients"}),
-    "view-users": frozenset({"query-groups", "query-users"}),
-}
-"""What Keycloak itself puts into roles of its own; what else is in one is a surplus."""
 
 
 class CauseKind(StrEnum):
@@ -99,12 +92,6 @@ class RealmPowers:
     """By user name; nobody who is here for what anybody may do."""
     gains: tuple[Gain, ...]
     """Each surplus, by cause."""
-
-
-def own_roles(names: Collection[str]) -> frozenset[RoleName]:
-    """Roles of Keycloak's own by their short names, with what it puts into them itself."""
-    inner = (part for name in names for part in _CONTAINED.get(name, ()))
-    return frozenset(RoleName(f"{REALM_MANAGEMENT}/{name}") for name in (*names, *inner))
 
 
 def gains_of(powers: Iterable[AccountPowers]) -> tuple[Gain, ...]:

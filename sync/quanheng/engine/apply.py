@@ -6,6 +6,7 @@ one transaction, so that after ``kill -9`` a step either counts as done, once, o
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -139,6 +140,8 @@ class _Run:
                 self.recorder.require_writer()
                 yield self._groups([step])
         elif kind is ChangeKind.CREATE:
+            # Neighbours together: a batch of few groups is imported sooner.
+            steps = sorted(steps, key=lambda step: json.dumps(step[1].detail["groups"]))
             batches = [steps[at : at + self.batch_size] for at in range(0, len(steps), self.batch_size)]
             paths = {group.path: group.id for group in self.world.groups.values()}
             yield from self._parallel(

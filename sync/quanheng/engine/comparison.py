@@ -28,8 +28,8 @@ class Comparison:
     default_role: RoleName
     roots: frozenset[str]
     recoded: Mapping[OrgCode, OrgCode]
-    composites: Mapping[RoleName, frozenset[RoleName]] = field(default_factory=dict)
-    """What each role of a post should contain."""
+    contents: Mapping[RoleName, frozenset[RoleName]] = field(default_factory=dict)
+    """What each protected role should contain."""
     exchanged: frozenset[RoleName] = frozenset()
     """Names that may be another role's than they should: what goes by them is neither judged nor written."""
     changes: list[Change] = field(default_factory=list)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
 from quanheng.engine.trees import Trees
 from quanheng.model.finding import Finding, FindingKind
-from quanheng.model.person import Basis, Claim, PersonRecord, Proposal
+from quanheng.model.person import APPLICATION, Basis, Claim, PersonRecord, Proposal
 from quanheng.model.registry import Registry
 from quanheng.model.staff import OrgUnit
 from quanheng.policy.pack import Pack
@@ -17,6 +18,12 @@ from quanheng.policy.units import Units
 
 Placed = tuple[Claim, OrgUnit]
 """What a source says of somebody, and the organisation it says it of."""
+
+
+def employments_of(placed: Iterable[Placed]) -> frozenset[str]:
+    """Kinds of employment of somebody as far as they give qualifications: by the sources' word alone, never
+    by that of whoever completed a draft (decision 2)."""
+    return frozenset(claim.employment for claim, _ in placed if claim.source != APPLICATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

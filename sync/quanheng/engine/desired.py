@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, TypeVar
 
-from quanheng.engine.deciding import Deciding, Granted, Placed
+from quanheng.engine.deciding import Deciding, Granted, Placed, employments_of
 from quanheng.engine.grants import decide_grants
 from quanheng.engine.holds import holds_of, is_over
 from quanheng.engine.limits import is_limited, keep_to_maxima
@@ -22,6 +22,7 @@ from quanheng.engine.waivers import waivers_in_force
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import GroupPath, PersonId, RoleName
 from quanheng.model.person import (
+    APPLICATION,
     Basis,
     Claim,
     GrantedBasis,
@@ -215,7 +216,22 @@ def _state_of(work: Deciding, person: PersonRecord, said: _Said) -> _State:
             FindingKind.UNKNOWN_UNIT, person, f"机构编码 {active[0].org} 已不存在，请在机构变更文件中登记去向"
         )
     holds = holds_of(person, claims, said.holds.get(person.id, ()), work.pack, today=work.today)
+    for claim in active:
+        if claim.source == APPLICATION and claim.missing_since is not None:
+            _tell_unconfirmed(work, person, claim.missing_since, enabled=not holds)
     return _State(claims=claims, active=active, placed=placed, holds=holds)
+
+
+def _tell_unconfirmed(work: Deciding, person: PersonRecord, since: date, *, enabled: bool) -> None:
+    grace = work.pack.info.absence_grace_days
+    overdue = (work.today - since).days >= grace
+    work.find(
+        FindingKind.APPLICATION_UNCONFIRMED,
+        person,
+        f"凭申请补全，而 {since} 起的完整名册中没有此人{f'，已逾 {grace} 天' if overdue else ''}；"
+        "请报送单位核实：在岗的补报，离岗的按离岗报送或在控制台停用",
+        violation=overdue and enabled,
+    )
 
 
 def _build_user(
@@ -228,10 +244,11 @@ def _build_user(
     ]
     groups = {work.trees.duty_path(item.area, item.post) for item in granted if item.post.kind == "duty"}
     groups |= {*offices[1:]}
+    employments = employments_of(state.placed)
     groups |= {
         work.trees.qualification_path(item.id)
         for item in work.pack.qualifications.qualifications
-        if any(claim.employment in item.employments for claim, _ in state.placed)
+        if employments.intersection(item.employments)
     }
     attributes = {"person_id": (str(person.id),), "staff_no": (str(person.staff_no),)}
     if state.placed:

@@ -57,14 +57,14 @@ def build_difference(
     *,
     default_role: RoleName,
     roots: Iterable[str],
-    composites: Mapping[RoleName, frozenset[RoleName]],
+    contents: Mapping[RoleName, frozenset[RoleName]],
     recoded: Mapping[OrgCode, OrgCode] | None = None,
     exchanged: frozenset[RoleName] = frozenset(),
     has_password: HasPassword | None = None,
 ) -> Difference:
     """Compare. ``registry`` already knows which users are ours (:func:`adopt_accounts`).
 
-    ``composites``: what each role of a post contains (:attr:`CompiledRules.composites`).
+    ``contents``: what each role contains that the rules protect (:func:`contents_of`).
 
     ``exchanged``: names of roles that may be others'. As long as there are any nobody is given anything,
     since applications go by names: a duty would give what another one's holders may. What takes away is
@@ -79,7 +79,7 @@ def build_difference(
         default_role=default_role,
         roots=find_roots(roots, observed.groups),
         recoded=recoded or {},
-        composites=composites,
+        contents=contents,
         exchanged=exchanged,
         by_path={group.path: group.key for group in desired.groups.values()},
         path_ids={group.path: group.id for group in observed.groups.values()},

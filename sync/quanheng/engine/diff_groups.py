@@ -147,13 +147,10 @@ def _retire(work: Comparison, key: str, group: RealmGroup) -> None:
 
 
 def diff_roles(work: Comparison) -> None:
-    """Report roles of posts that are missing or do not contain exactly their permissions, and permissions
-    that contain anything: only the configurator, or the guard, may mend them."""
+    """Report protected roles that are missing or do not contain exactly what they should: only the
+    configurator, or the guard, may mend them."""
     carried = {name for group in work.desired.groups.values() for name in group.roles}
-    wanted = {name: work.composites.get(name, frozenset()) for name in carried | work.composites.keys()}
-    contained = {part for parts in work.composites.values() for part in parts}
-    # Keycloak's own roles in them are no duties, and contain what Keycloak wants.
-    wanted |= dict.fromkeys(contained & work.desired.duties, frozenset())
+    wanted = {name: work.contents.get(name, frozenset()) for name in carried | work.contents.keys()}
     for name, parts in sorted(wanted.items()):
         if name in work.exchanged:
             continue

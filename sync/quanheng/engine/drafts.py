@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from quanheng.engine.comparison import Comparison
 from quanheng.engine.desired import DesiredUser
 from quanheng.engine.diff_foreign import disarm, report_taken_name
 from quanheng.engine.matching import is_nobodys
+from quanheng.logs import redact_text
 from quanheng.model.change import ChangeKind
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, RoleName
 from quanheng.model.realm import RealmUser
 from quanheng.model.registry import AccountRecord
 from quanheng.policy.units import area_code
+
+WITHOUT_NUMBER: Final = "请由主域管理员删除此草稿，另建时不填证件号码、电话"
+"""What to do with a draft that holds somebody's number."""
 
 HasPassword = Callable[[KeycloakId], bool]
 """Whether a user has a password: asked only of drafts that could be linked."""
@@ -36,6 +41,11 @@ class Draft:
     obstacle: str = ""
     """Why it is not linked though its staff number is somebody's, and what to do; empty while it waits."""
 
+    @property
+    def label(self) -> str:
+        """Its name for people; its id when the name may be somebody's number (decision 8)."""
+        return str(self.user.id if shows_number(self.user) else self.user.username)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
@@ -44,6 +54,12 @@ class Linked:
     drafts: Mapping[KeycloakId, Draft] = field(default_factory=dict)
     """Without those that are linked."""
     accounts: Mapping[PersonId, AccountRecord] = field(default_factory=dict)
+
+
+def shows_number(user: RealmUser) -> bool:
+    """Whether what a user is called, or its staff number, looks like an ID number or a phone (decision 8)."""
+    texts = (user.username, user.name, *user.attributes.get("staff_no", ()))
+    return any(redact_text(text) != text for text in texts)
 
 
 def possessions_of(user: RealmUser, organisations: frozenset[KeycloakId], default_role: RoleName) -> str:
@@ -108,8 +124,15 @@ def diff_draft(work: Comparison, draft: Draft, *, is_wanted: bool) -> None:
     ``is_wanted``: its name is that of one of our people.
     """
     have = draft.user
-    name = str(have.username)
-    if draft.obstacle:
+    name = draft.label
+    if shows_number(have):
+        work.find(
+            FindingKind.NUMBER_IN_DRAFT,
+            name,
+            f"草稿账号的用户名、姓名或人员编号中有证件号码或电话；{WITHOUT_NUMBER}",
+            violation=True,
+        )
+    elif draft.obstacle:
         work.find(FindingKind.DRAFT_NOT_LINKED, name, f"草稿账号未能关联：{draft.obstacle}")
     else:
         work.find(

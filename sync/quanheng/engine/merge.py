@@ -11,6 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from quanheng.clock import day_in_china
 from quanheng.model.finding import Finding, FindingKind
@@ -97,6 +98,7 @@ def merge(
     by_staff_no: dict[StaffNo, PersonId] = {
         person.staff_no: person.id for person in registry.persons.values()
     }
+    seen: set[PersonId] = set()
     for item in accepted:
         _merge_units(state, item)
         people, disputed = _identify(
@@ -104,6 +106,9 @@ def merge(
         )
         present = _present(item.reading, issuer, by_document, by_staff_no) | disputed
         _replace_claims(state, item, people, present, pack)
+        seen |= present
+    _miss_applications(state, accepted, seen)
+    _spread_names(state, registry)
     return _finish(registry, state, accepted)
 
 
@@ -221,6 +226,20 @@ def _new_person(
     return person
 
 
+def _spread_names(state: _State, registry: Registry) -> None:
+    """Hand out newcomers' user names by the index of their document, which is as good as a drawn lot.
+
+    In the order of the rows, a county's people would have one stretch of all names. Keycloak lists people by
+    user name, and its database looks through everybody's until it has a page of those whom an administrator
+    may see: of one stretch, most of the realm. Besides, a name would tell where somebody was hired.
+    """
+    newcomers = [person for person in state.persons.values() if person.id not in registry.persons]
+    issued = sorted((person.serial, person.username) for person in newcomers)
+    newcomers.sort(key=lambda person: person.document_index)
+    for person, (serial, username) in zip(newcomers, issued, strict=True):
+        state.persons[person.id] = replace(person, serial=serial, username=username)
+
+
 def _update_person(state: _State, person: PersonId, row: StaffRow, issuer: Issuer) -> None:
     old = state.persons[person]
     new = replace(old, name=row.name, staff_no=row.staff_no, phone_index=issuer.phone_index(row.phone))
@@ -322,6 +341,31 @@ def _end_applications(state: _State, people: Collection[PersonId]) -> None:
     ended = [key for key in state.claims if key[0] == APPLICATION and key[1] in people]
     for key in ended:
         del state.claims[key]
+
+
+def _miss_applications(
+    state: _State, accepted: Sequence[AcceptedReading], present: Collection[PersonId]
+) -> None:
+    """Mark what an application says of people whom complete snapshots made after it do not have, not even in
+    a row that is not believed."""
+    for key, claim in list(state.claims.items()):
+        if claim.source != APPLICATION:
+            continue
+        if claim.person in present:
+            state.claims[key] = replace(claim, missing_since=None)
+        elif claim.missing_since is None and (days := _days_without(claim, accepted)):
+            state.claims[key] = replace(claim, missing_since=min(days))
+
+
+def _days_without(claim: Claim, accepted: Sequence[AcceptedReading]) -> list[date]:
+    """Days of the snapshots that would name the person of an application's claim."""
+    return [
+        day
+        for item in accepted
+        if in_scope(claim.org, item.absence_scope) and not {None, claim.org[:6]} & _doubtful(item.reading)
+        for day in [day_in_china(item.reading.declaration.as_of)]
+        if claim.status_from is None or day > claim.status_from
+    ]
 
 
 def _claim(source: SourceId, person: PersonId, row: StaffRow) -> Claim:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Final
 
-from quanheng.engine.deciding import Deciding, Granted, Placed
+from quanheng.engine.deciding import Deciding, Granted, Placed, employments_of
 from quanheng.engine.merge import proposal_key
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import OrgCode, PersonId, PostId, SourceId
@@ -58,7 +58,7 @@ def source_posts(work: Deciding, person: PersonRecord, placed: list[Placed]) -> 
 
 def is_qualified(work: Deciding, person: PersonRecord, placed: list[Placed], post: Post) -> bool:
     """Whether a person has every qualification that a post requires; told when not."""
-    employments = {claim.employment for claim, _ in placed}
+    employments = employments_of(placed)
     for item in work.pack.qualifications.qualifications:
         if item.id in post.requires and employments.isdisjoint(item.employments):
             work.find(

@@ -15,7 +15,7 @@ from quanheng.model.sensitive import Sensitive
 def write_private(file: Path, content: bytes) -> None:
     """Write a new file that only its owner may read, whole or not at all, durable on return.
 
-    Raises :class:`ConfigurationError` when there is such a file.
+    Raises :class:`ConfigurationError` when there is such a file, or the folder takes none.
     """
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
@@ -25,11 +25,18 @@ def write_private(file: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.link(temporary, file)  # unlike a rename, fails when the name is taken
+        temporary.unlink()
+        sync_directory(file.parent)
     except FileExistsError:
         raise ConfigurationError(f"{file}: is there already", remedy="keep it, or name another") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file}: cannot be written ({error.strerror})",
+            remedy="name a folder that has room, that you may write to, and whose file system knows owners "
+            "and links (not FAT)",
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
-    sync_directory(file.parent)
 
 
 def sync_directory(directory: Path) -> None:

@@ -48,6 +48,7 @@ PARTS: Final = (
     roles.permission_roles,
     roles.post_roles,
     roles.default_role,
+    roles.administering_roles,
     mappers.protocol_mappers,
     mappers.provider_mappers,
 )

@@ -11,6 +11,9 @@ from quanheng.keycloak.aspect import Documents, Mending, escaped, mending, missi
 from quanheng.keycloak.compare import MISSING, THERE, Difference, differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration
 from quanheng.keycloak.representation import client_role, realm_role
+from quanheng.model.ids import RoleName
+from quanheng.policy.console_roles import REALM_MANAGEMENT
+from quanheng.policy.sealed_roles import BY_KEYCLOAK
 
 
 def subsystems(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
@@ -54,6 +57,19 @@ def default_role(documents: Documents, desired: DesiredConfiguration) -> Iterato
         differences(f"roles.{name}", {"composites": wanted}, {"composites": list(parts)}),
         partial(_mend_parts, documents, role["id"], parts, wanted),
     )
+
+
+def administering_roles(documents: Documents, _desired: DesiredConfiguration) -> Iterator[Mending]:
+    """Keycloak's own, which administrators' posts contain: exactly what Keycloak puts into them. Told alone:
+    it lets nobody change them (26.7.3, ``ClientPermissions.isInternal``), but the guard from within."""
+    client = documents.client(REALM_MANAGEMENT)
+    tail = f"/clients/{client['id']}/roles"
+    for role in sorted(documents.pages(tail), key=lambda role: str(role["name"])):
+        name = client_role(REALM_MANAGEMENT, role["name"])
+        wanted = BY_KEYCLOAK.get(name)
+        if wanted is not None:
+            found = {"composites": [*_parts(documents, role)]}
+            yield from mending(differences(f"roles.{name}", {"composites": sorted(wanted)}, found), None)
 
 
 class _Roles:
@@ -138,7 +154,7 @@ def _mend_parts(documents: Documents, role: str, there: Mapping[str, Any], wante
 
 def _body(documents: Documents, name: str) -> Any:
     """A role of the packs or of Keycloak itself, in whose names there is no other slash. The latter's is made
-    again when somebody deleted it; it is known by its name."""
+    again when somebody deleted it; it is known by its name. What entered one would be given with it."""
     client_id, _, role = name.rpartition("/")
     client = documents.client(client_id) if client_id else {}
     if client is None:
@@ -151,4 +167,10 @@ def _body(documents: Documents, name: str) -> Any:
     if found is None:
         documents.post(path, {"name": role})
         found = documents.get(f"{path}/{escaped(role)}")
+    own = BY_KEYCLOAK.get(RoleName(name))
+    if own is not None and (surplus := _parts(documents, found).keys() - own):
+        raise ConfigurationError(
+            f"the role '{name}' contains {', '.join(sorted(surplus))}, which would be given with it",
+            remedy="bring it in anew as docs/howto/guard.md says; then run again",
+        )
     return found

@@ -129,6 +129,7 @@ class Connection:
         self.workers = workers
         self.counter = RequestCounter()
         self._token_realm = token_realm or realm
+        self._token_base = f"{self.url}/realms/{self._token_realm}"
         self._credential = credential
         self._timeout = (min(5.0, timeout_seconds), timeout_seconds)
         self._attempts = attempts
@@ -206,6 +207,16 @@ class Connection:
         """What our access token says of us: read, not trusted."""
         return self._current_token().claims
 
+    def issuer_asked_as(self, host: str) -> str:
+        """What the server calls the realm of our tokens when it is asked under another host's name; '' when
+        it does not answer that. A server that has a name of its own is not moved by it."""
+        headers = {"Host": host, "X-Forwarded-Host": host, "Forwarded": f"host={host}"}
+        try:
+            found = self._ask("GET", f"{self._token_base}/.well-known/openid-configuration", headers=headers)
+        except _PassingError:
+            return ""
+        return str(found.json()["issuer"]) if found.ok else ""
+
     def server_time(self) -> datetime:
         """The server's clock: when it issued our token, plus the time since. At most a second early.
 
@@ -275,7 +286,7 @@ class Connection:
             return token
 
     def _fetch_token(self) -> _Token:
-        base = f"{self.url}/realms/{self._token_realm}"
+        base = self._token_base
         try:
             for attempt in stamina.retry_context(
                 on=_PassingError, attempts=self._attempts, timeout=None, wait_initial=0.2, wait_max=5.0
@@ -315,11 +326,17 @@ class Connection:
                 break
         return found
 
-    def _ask(self, method: str, url: str, form: Mapping[str, str] | None = None) -> requests.Response:
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         self.counter.add("TOKEN")
         try:
             answer = self._session.request(
-                method, url, data=form, timeout=self._timeout, allow_redirects=False
+                method, url, data=form, headers=headers, timeout=self._timeout, allow_redirects=False
             )
         except requests.RequestException as error:
             raise _PassingError(f"asking for a token: {type(error).__name__}") from None

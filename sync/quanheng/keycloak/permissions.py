@@ -23,8 +23,9 @@ class Permissions(Protocol):
         """Every policy and permission; None while the realm has fine-grained permissions switched off."""
 
     def write(self, changes: Sequence[PermissionChange]) -> None:
-        """Carry out changes in stages: what is deleted first, then policies, then permissions, then policies
-        that nothing needs any more; within a stage several at once. May be repeated.
+        """Carry out changes in stages: permissions and policies that are deleted first, then policies, then
+        permissions, then policies that nothing needs any more; within a stage several at once. May be
+        repeated.
 
         Keycloak lets those alone do it who may change the realm: the configurator, while it is open.
         """

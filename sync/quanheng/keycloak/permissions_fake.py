@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
-from quanheng.delegation.comparing import PermissionChange
+from quanheng.delegation.comparing import Deed, PermissionChange
 from quanheng.keycloak.fake_base import FakePermissionState, refusal
 from quanheng.model.permission import AdminPermission, AdminPermissions, AdminPolicy
 
@@ -49,11 +50,22 @@ class FakePermissions:
 
     def _write(self, change: PermissionChange) -> None:
         wanted, state = change.wanted, self.state
+        if change.deed is Deed.CREATE and change.name in (*state.policies, *state.permissions):
+            raise refusal(409, f"the name '{change.name}' is taken")
         if isinstance(wanted, AdminPolicy):
             state.policies[wanted.name] = wanted
         elif isinstance(wanted, AdminPermission):
             state.permissions[wanted.name] = wanted
         elif change.is_policy:
             state.policies.pop(change.name, None)
+            self._forget(change.name)
         else:
             state.permissions.pop(change.name, None)
+
+    def _forget(self, policy: str) -> None:
+        """Take a policy out of the permissions that use it; one without any is gone."""
+        for name, item in list(self.state.permissions.items()):
+            if policy in item.policies:
+                self.state.permissions[name] = replace(item, policies=item.policies - {policy})
+                if item.policies == {policy}:
+                    del self.state.permissions[name]

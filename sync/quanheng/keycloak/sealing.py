@@ -21,6 +21,7 @@ from quanheng.keycloak.guard import SealedRules
 from quanheng.model.ids import KeycloakId, OrgCode, QualificationId, RoleName
 from quanheng.model.realm import ObservedRealm
 from quanheng.policy.rules import CompiledRules, Duty, ExclusionRule, MaximumRule, WaiverInForce
+from quanheng.policy.sealed_roles import contents_of
 
 FORMAT: Final = 1
 _CHANGING: Final = frozenset({"sequence", "issued"})
@@ -139,7 +140,9 @@ def seal(
         "waivers": _waivers(rules, waivers),
         "groups": {ids.group(name): rules.qualifications.get(name, name) for name in needed},
         "protect": {
-            "composites": {ids.role(role): ids.roles(parts) for role, parts in rules.composites.items()},
+            "composites": {
+                ids.role(role): ids.roles(parts) for role, parts in contents_of(rules, observed.roles).items()
+            },
             "protocol_mappers": sorted(mappers.protocol_mappers),
             "provider_mappers": sorted(mappers.provider_mappers),
             "role_claims": sorted(mappers.decisive_claims),

@@ -12,6 +12,8 @@ class FindingKind(StrEnum):
     FOREIGN_USER = "foreign_user"
     DRAFT_ACCOUNT = "draft_account"
     DRAFT_NOT_LINKED = "draft_not_linked"
+    NUMBER_IN_DRAFT = "number_in_draft"
+    APPLICATION_UNCONFIRMED = "application_unconfirmed"
     FOREIGN_GROUP = "foreign_group"
     FOREIGN_ROLE = "foreign_role"
     DUTY_ON_FOREIGN_USER = "duty_on_foreign_user"

@@ -37,8 +37,9 @@ APPLICATION: Final = SourceId("application")
 class Claim:
     """What a source says now of one person at one post. Replaced by the source's next reading.
 
-    One of the :data:`APPLICATION` counts as long as its signature does, and ends with the first believed row
-    of any source that names the person: from then on the sources' word alone counts.
+    One of the :data:`APPLICATION` counts as long as its signature does, from the day on which it was made
+    (``status_from``), and ends with the first believed row of any source that names the person: from then on
+    the sources' word alone counts.
     """
 
     source: SourceId
@@ -52,7 +53,9 @@ class Claim:
     post_start: date | None
     origin: Origin
     missing_since: date | None = None
-    """Day of the first complete snapshot that no longer had it; it ends after the pack's grace."""
+    """Day of the first complete snapshot that no longer had it; it ends after the pack's grace. Of an
+    application: that was made after it and does not have the person; told, and a violation after that grace.
+    """
     quarantined: bool = False
     """The newest row was quarantined: present, keeps what it had, grants nothing new."""
     signature: str = ""

@@ -6,6 +6,7 @@ from quanheng.keycloak.configuration_files import read_administration
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.context import Context
 from quanheng.policy.administration import Administrators
+from quanheng.policy.sealed_roles import contents_of
 
 
 def administrators_of(context: Context, observed: ObservedRealm) -> Administrators:
@@ -14,5 +15,5 @@ def administrators_of(context: Context, observed: ObservedRealm) -> Administrato
     return Administrators(
         observed,
         read_administration(keycloak.sync.client_id, keycloak.configurator.client_id),
-        ours={context.realm.default_role, *rules.composites, *rules.duties},
+        ours={context.realm.default_role, *contents_of(rules, observed.roles)},
     )

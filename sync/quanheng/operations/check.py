@@ -95,6 +95,10 @@ def _report(compared: Compared, administrators: Sequence[Administrator]) -> Chec
 
 
 def _finding_of(found: Administrator) -> Finding:
+    remedy = "本系统无权收回此类角色，请主域管理员在控制台该用户（或所列组、角色）的“角色映射”中移除"
     return Finding(
-        kind=FindingKind.ADMINISTRATOR, subject=str(found.username), detail=describe(found), violation=True
+        kind=FindingKind.ADMINISTRATOR,
+        subject=str(found.username),
+        detail=f"{describe(found)}；{remedy}",
+        violation=True,
     )

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from quanheng.clock import day_in_china
 from quanheng.delegation.holders import Holders, Seat
 from quanheng.engine.adopt import adopt_accounts
-from quanheng.engine.drafts import Draft, possessions_of
+from quanheng.engine.drafts import WITHOUT_NUMBER, Draft, possessions_of, shows_number
 from quanheng.engine.matching import is_nobodys
 from quanheng.engine.merge import AcceptedReading, merge
 from quanheng.engine.trees import Trees
@@ -26,7 +26,7 @@ from quanheng.errors import RefusedError
 from quanheng.keycloak.login import AuthenticatedPerson
 from quanheng.model.ids import KeycloakId, OrgCode, PostId, Username
 from quanheng.model.person import APPLICATION, PersonRecord
-from quanheng.model.realm import RealmUser
+from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.model.registry import AccountRecord, Registry, RegistryDelta
 from quanheng.model.staff import Declaration, Mode, OrgKind, OrgUnit, Origin, Reading, RejectedRow, StaffRow
 from quanheng.operations.carrying_out import hold_lease, recover
@@ -74,6 +74,12 @@ class Completed:
     """Whether the account is the person's, and enabled, now; else the next sync makes it so."""
     waits: tuple[str, ...] = ()
     """Why it is not."""
+    made_by: str = ""
+    """Who made the draft, as in :class:`DraftLine`."""
+    alone: bool = False
+    """Whether that is the account of whoever completed it: then who runs the command is the second person."""
+    unproved: tuple[str, ...] = ()
+    """Labels of the qualifications that the stated employment would give, and that a source has to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,20 +105,28 @@ def read_drafts(context: Context) -> tuple[DraftLine, ...]:
     _, difference = compare(context, adopted.registry, observed, read_recoded(context))
     lines = []
     for draft in difference.drafts:
-        at, by = seen.get(draft.user.id, (None, ""))
-        maker = observed.users.get(KeycloakId(by))
-        lines.append(DraftLine(draft=draft, made_at=at, made_by=str(maker.username) if maker else by))
+        at, by = seen.get(draft.user.id, _UNSEEN)
+        lines.append(DraftLine(draft=draft, made_at=at, made_by=_name_of(observed, by)))
     first = datetime.min.replace(tzinfo=context.clock().tzinfo)
     return tuple(sorted(lines, key=lambda line: (line.made_at or first, line.draft.user.username)))
 
 
-def _read_seen(connection: Connection) -> Mapping[KeycloakId, tuple[datetime, str]]:
+_UNSEEN: Final = (None, KeycloakId(""))
+
+
+def _name_of(observed: ObservedRealm, actor: KeycloakId) -> str:
+    known = observed.users.get(actor)
+    return str(actor if known is None else known.username)
+
+
+def _read_seen(connection: Connection) -> Mapping[KeycloakId, tuple[datetime, KeycloakId]]:
+    """When each draft came into an organisation, and through which account."""
     query = select(ledger.c.at, ledger.c.body).where(ledger.c.kind == DRAFT_SEEN)
     found = {}
     for at, body in connection.execute(query):
         told = json.loads(body)
         moment = datetime.fromisoformat(told["at"]) if told["at"] else at
-        found[KeycloakId(told["user"])] = (moment, str(told["actor"]))
+        found[KeycloakId(told["user"])] = (moment, KeycloakId(told["actor"]))
     return found
 
 
@@ -147,6 +161,9 @@ def complete(
             _require_charge(context, examined, approver, seats_of(context, registry, examined.units, person))
             _require_unknown(registry, examined, context)
             taken = {user.username for user in observed.users.values()}
+            # The draft was seen at the latest just now, when the mirror was brought up to date.
+            _, maker = _read_seen(connection).get(examined.draft.id, _UNSEEN)
+            made_by, alone = _name_of(observed, maker), maker == person.subject
             delta, made = _build_delta(context, examined, approver, now, taken)
             commit_delta(connection, delta, keyring, now)
             note(
@@ -159,6 +176,8 @@ def complete(
                     "user": str(examined.draft.id),
                     "org": str(examined.row.org),
                     "completed_by": str(approver.username),
+                    "made_by": made_by,
+                    "maker_completed": alone,
                 },
             )
         done = repair(context, lease, ToJudge(users=frozenset({examined.draft.id})))
@@ -169,6 +188,13 @@ def complete(
         by=approver.username,
         enabled=account is not None and account.enabled and account.username == made.username,
         waits=tuple(waits),
+        made_by=made_by,
+        alone=alone,
+        unproved=tuple(
+            item.label
+            for item in context.pack.qualifications.qualifications
+            if examined.row.employment in item.employments
+        ),
     )
 
 
@@ -187,7 +213,8 @@ def _build_delta(
         digest="",
         row_count=1,
     )
-    reading = Reading(declaration=declaration, rows=(replace(examined.row, origin=origin),))
+    row = replace(examined.row, origin=origin, status_from=day_in_china(now))
+    reading = Reading(declaration=declaration, rows=(row,))
     accepted = AcceptedReading(reading=reading, absence_scope=(), remembered=declaration)
     delta = merge(registry, [accepted], pack=context.pack, issuer=context.issuer(), taken=taken).delta
     (made,) = delta.persons
@@ -247,6 +274,8 @@ def _find_draft(
             f"{username} is no draft: a draft has no person_id and is in one organisation",
             remedy="see 'quanheng accounts drafts' and 'quanheng check'",
         )
+    if shows_number(user):
+        raise RefusedError("草稿的用户名、姓名或人员编号中有证件号码或电话", remedy=WITHOUT_NUMBER)
     own = possessions_of(user, frozenset(at), context.realm.default_role)
     if own or context.realm.read_passwords(user.id):
         raise RefusedError(

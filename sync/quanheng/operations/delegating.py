@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from quanheng.keycloak.open import connect_admin
 from quanheng.keycloak.permissions import Permissions
 from quanheng.keycloak.permissions_rest import RestPermissions
 from quanheng.logs import get_logger
+from quanheng.model.change import Json
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.permission import AdminPermissions
 from quanheng.model.realm import ObservedRealm
@@ -168,16 +169,14 @@ def _write(
 ) -> Delegated:
     found = permissions.read() or AdminPermissions(policies={}, permissions={})
     comparison: Comparison = compare_permissions(compiled.permissions, found)
-    if comparison.changes:
-        permissions.write(comparison.changes)
-        note_if_begun(
-            context,
-            "permissions_written",
-            {
-                "administrator": by,
-                "changes": [f"{change.deed} {change.name}" for change in comparison.changes],
-            },
+    if comparison.blocking:
+        names = ", ".join(f"'{item.name}'" for item in comparison.blocking)
+        raise QuanhengError(
+            f"permissions of somebody else's use policies that have the names of ours: {names}",
+            remedy="delete them in Keycloak's console (权限); then run again",
         )
+    if comparison.changes:
+        _carry_out(context, permissions, comparison.changes, by)
     with context.database.transaction() as connection:
         write_text(connection, _WRITTEN, _digest(compiled.permissions))
     return Delegated(
@@ -185,6 +184,24 @@ def _write(
         foreign=tuple(item.name for item in comparison.foreign),
         waiting=compiled.waiting,
     )
+
+
+def _carry_out(
+    context: Context, permissions: Permissions, changes: Sequence[PermissionChange], by: str | None
+) -> None:
+    """Write them. The ledger has them before: whoever is cut off may have written any of them."""
+    who: dict[str, Json] = {"administrator": by}
+    note_if_begun(
+        context,
+        "permissions_begun",
+        {**who, "changes": [f"{change.deed} {change.name}" for change in changes]},
+    )
+    try:
+        permissions.write(changes)
+    except QuanhengError as error:
+        note_if_begun(context, "permissions_failed", {**who, "count": len(changes), "problem": str(error)})
+        raise
+    note_if_begun(context, "permissions_written", {**who, "count": len(changes)})
 
 
 def _mirrored(context: Context) -> ObservedRealm:

@@ -23,6 +23,7 @@ from quanheng.operations.guarding import NAMES_BACK, describe_swap, exchanged_na
 from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.readings import Readings, read_sources
 from quanheng.operations.trust import read_trusted, sign_proposals
+from quanheng.policy.sealed_roles import contents_of
 from quanheng.policy.units import in_scope
 from quanheng.store.plans import read_left_over
 
@@ -118,7 +119,7 @@ def compare(
         registry,
         default_role=context.realm.default_role,
         roots=Trees(context.pack, units).roots,
-        composites=context.rules.composites,
+        contents=contents_of(context.rules, observed.roles),
         recoded=recoded,
         exchanged=exchanged.names,
         has_password=(lambda user: bool(context.realm.read_passwords(user))) if everybody else None,

@@ -48,6 +48,8 @@ _SERVER_FAULT: Final = 500
 _CONFLICT: Final = 409
 _ROLES: Final = "roles."
 """How the places of differences of roles begin."""
+_FOREIGN: Final = "quanheng.invalid"
+"""A name that nobody has (RFC 2606)."""
 _VERSION: Final = "server_version"
 _MEMORY: Final = "realm_options"
 """Entry of ``meta``: what was chosen when the realm was configured, so that ``check`` asks for the same."""
@@ -126,6 +128,17 @@ def _require_no_password_form(options: RealmOptions, *addresses: str) -> None:
         )
 
 
+def _require_name_for_password_form(options: RealmOptions, connection: Connection) -> None:
+    """Whoever reaches this machine's Keycloak from elsewhere, through a proxy or a tunnel, gets the form too,
+    unless the server is bound to its name."""
+    if options.password_form and not is_loopback(connection.issuer_asked_as(_FOREIGN)):
+        raise ConfigurationError(
+            "login by password is for demos and tests on one machine, and Keycloak goes by whatever name it "
+            "is asked under",
+            remedy="start Keycloak with --hostname=http://127.0.0.1:<port>, or give --no-password-form",
+        )
+
+
 def read_server_version(context: Context) -> str | None:
     """The server's version when an administrator last looked: the daily client may not see it."""
     with context.database.reading() as connection:
@@ -188,7 +201,7 @@ def apply_realm(
     now, and so does the first time. Another issuer than the last takes all of them from the issuer.
 
     Raises :class:`ConfigurationError` before anything is written when login by password is asked for and
-    Keycloak is at another machine's address, by our settings or by its own word.
+    Keycloak is at another machine's address, by our settings or by its own word, or has no word of its own.
     Raises :class:`SwappedRolesError` before anything is written when duties' roles go by each other's names:
     it finds roles by their names. Raises :class:`NotMendedError` when something could not be set right, after
     all of this; how the card provider's addresses were left stays known then.
@@ -202,6 +215,7 @@ def apply_realm(
     with connect_admin(context.settings.keycloak, admin) as connection:
         # Behind a proxy on this machine it serves others, and says so.
         _require_no_password_form(options, str(connection.claims()["iss"]))
+        _require_name_for_password_form(options, connection)
         if Documents(connection).get("") is not None:
             exchanged_names(context, RealmReading(connection).role_names()).require_none()
         before = desired.pins or created_pins(desired)

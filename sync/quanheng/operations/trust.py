@@ -212,9 +212,10 @@ def _withholding_message(item: Withholding) -> bytes:
 
 
 def _claim_message(claim: Claim) -> bytes:
-    """All that a claim of an application says: it has no day, and no post (decision 5)."""
+    """All that a claim of an application says: it has no post (decision 5). Since when no source bears it out
+    is no part of it: the next sync sets it."""
     where = [claim.person, claim.org, claim.post, claim.employment, claim.status, claim.origin.locator]
-    days = [str(day) for day in (claim.status_from, claim.status_to, claim.post_start, claim.missing_since)]
+    days = [str(day) for day in (claim.status_from, claim.status_to, claim.post_start)]
     return canonical_json([_APPLIED, *where, *days, claim.quarantined]).encode()
 
 

@@ -80,8 +80,8 @@ class Administrators:
     def __init__(
         self, observed: ObservedRealm, administration: Administration, ours: Collection[RoleName]
     ) -> None:
-        """``ours``: the default role and the roles of the packs. What entered one of them is a cause, told as
-        such and taken out of it, and not everybody who holds that role."""
+        """``ours``: the default role and those that the rules protect. What entered one of them is a cause,
+        told as such and taken out of it, and not everybody who holds that role."""
         self._observed = observed
         self._administration = administration
         self._ours = frozenset(ours)
@@ -96,13 +96,13 @@ class Administrators:
         roles = (
             f"{role} {' '.join(sorted(ways))}"
             for role in self._observed.roles
-            if not self._administration.governs(role) and (ways := self._role(role))
+            if not self._administration.governs(role) and (ways := self.ways_of(role))
         )
         return tuple(sorted([*groups, *roles]))
 
     def holds(self, user: RealmUser) -> bool:
         """Whether somebody holds such a role, tolerated or not."""
-        return any(map(self._role, user.roles)) or any(map(self._group, user.groups))
+        return any(map(self.ways_of, user.roles)) or any(map(self._group, user.groups))
 
     def find(
         self,
@@ -121,7 +121,7 @@ class Administrators:
             for group in sorted(user.groups):
                 ways |= self._group(group)
             for role in sorted(user.roles):
-                ways |= self._role(role)
+                ways |= self.ways_of(role)
             kind = (
                 HolderKind.SERVICE_ACCOUNT
                 if user.service_account
@@ -139,22 +139,19 @@ class Administrators:
             if ways:
                 yield Administrator(user=user.id, username=user.username, kind=kind, ways=ways)
 
-    @cached_property
-    def _by_path(self) -> Mapping[GroupPath, RealmGroup]:
-        return {group.path: group for group in self._observed.groups.values()}
-
-    def _role(self, role: RoleName) -> Mapping[RoleName, str]:
-        """What a direct mapping of a role gives. The search ends at such a role: what it contains is less."""
+    def ways_of(self, role: RoleName) -> Mapping[RoleName, str]:
+        """What a direct mapping of a role gives. The search ends at such a role: what Keycloak put into it is
+        less."""
         known = self._of_role.get(role)
         if known is None:
             ways: dict[RoleName, str] = {}
             seen, waiting = {role}, [role]
             while waiting:
                 part = waiting.pop()
-                if part in self._ours:
-                    continue
                 if self._administration.governs(part):
                     ways[part] = "" if part == role else f"角色 {role}"
+                    continue
+                if part in self._ours:
                     continue
                 contained = self._observed.roles.get(part)
                 for inner in sorted(contained.composites - seen) if contained is not None else ():
@@ -163,6 +160,10 @@ class Administrators:
             known = self._of_role[role] = ways
         return known
 
+    @cached_property
+    def _by_path(self) -> Mapping[GroupPath, RealmGroup]:
+        return {group.path: group for group in self._observed.groups.values()}
+
     def _group(self, joined: KeycloakId) -> Mapping[RoleName, str]:
         """What a member of a group has through it and the groups above it."""
         known = self._of_group.get(joined)
@@ -170,7 +171,7 @@ class Administrators:
             ways: dict[RoleName, str] = {}
             for carrier in self._carrying(joined):
                 for role in sorted(carrier.roles):
-                    ways |= dict.fromkeys(self._role(role), f"组 /{'/'.join(carrier.path)}")
+                    ways |= dict.fromkeys(self.ways_of(role), f"组 /{'/'.join(carrier.path)}")
             known = self._of_group[joined] = ways
         return known
 

@@ -13,6 +13,7 @@ from quanheng.keycloak.judged_mappers import MapperRules, Verdict
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import RealmMapper, RealmRole
 from quanheng.policy.rules import CompiledRules
+from quanheng.policy.sealed_roles import BY_KEYCLOAK, contents_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +33,13 @@ class Remedy:
 def find_surplus(
     roles: Mapping[RoleName, RealmRole], rules: CompiledRules, *, untouched: Collection[RoleName] = ()
 ) -> Mapping[RoleName, frozenset[RoleName]]:
-    """What roles contain that they should not: those of posts all but what the rules list, those of
-    permissions anything, others (the default role among them) a duty."""
-    permissions = {part for parts in rules.composites.values() for part in parts}
-    # Keycloak's own roles in them are no duties, and contain what Keycloak wants.
-    ours = rules.composites.keys() | (permissions & rules.duties.keys())
+    """What roles contain that they should not: protected ones all but what :func:`contents_of` says, others
+    (the default role among them) a duty."""
+    contents = contents_of(rules, roles)
     found = {}
     for name in sorted(roles.keys() - untouched):
         parts = roles[name].composites
-        if name in ours:
-            surplus = parts - rules.composites.get(name, frozenset())
-        else:
-            surplus = parts & rules.duties.keys()
+        surplus = parts - contents[name] if name in contents else parts & rules.duties.keys()
         if surplus:
             found[name] = frozenset(surplus)
     return found
@@ -59,15 +55,21 @@ def find_remedy(
     judge: MapperRules,
 ) -> Remedy:
     """What there is to take away, and what to put back of what is there. ``exchanged``: names by which
-    nothing may be found to be written."""
+    nothing may be found to be written. What its own roles contain, Keycloak lets nobody change; what entered
+    one would come with it, so such a role is put back nowhere."""
     known = roles.keys() - exchanged
     surplus = find_surplus(roles, rules, untouched=exchanged)
+    sound = known - (surplus.keys() & BY_KEYCLOAK.keys())
     lacking = {
         name: rules.composites[name] - roles[name].composites for name in known & rules.composites.keys()
     }
     return Remedy(
-        surplus={name: parts & known for name, parts in surplus.items() if parts & known},
-        lacking={name: parts & known for name, parts in sorted(lacking.items()) if parts & known},
+        surplus={
+            name: parts & known
+            for name, parts in surplus.items()
+            if name not in BY_KEYCLOAK and parts & known
+        },
+        lacking={name: parts & sound for name, parts in sorted(lacking.items()) if parts & sound},
         default_groups=default_groups,
         mappers=tuple(item for item in mappers if judge.judge(item) is not Verdict.ORDINARY),
     )

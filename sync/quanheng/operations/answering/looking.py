@@ -10,7 +10,7 @@ from sqlalchemy import Connection, or_, select
 
 from quanheng.clock import day_in_china
 from quanheng.engine.adopt import adopt_accounts
-from quanheng.engine.deciding import Placed
+from quanheng.engine.deciding import Placed, employments_of
 from quanheng.engine.desired import DesiredPeople, DesiredUser, build_people
 from quanheng.engine.holds import is_over
 from quanheng.engine.trees import Trees
@@ -172,7 +172,7 @@ def _subject(
     held = Powers(observed, context.rules).of_user(user) if user is not None else ()
     placed = _placed(context, registry, units, person, today)
     areas = {area.code: area for _, unit in placed if (area := units.area(unit)) is not None}
-    mine = {claim.employment for claim, _ in placed}
+    mine = employments_of(placed)
     name = str(person.username) if person is not None else ""
     return Subject(
         observed=observed,

@@ -17,10 +17,10 @@ from quanheng.delegation.powers import (
     RealmPowers,
     Right,
     gains_of,
-    own_roles,
 )
 from quanheng.delegation.wording import Wording
 from quanheng.keycloak.configuration_files import read_administration
+from quanheng.model.change import ChangeKind
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import KeycloakId, OrgCode, PostId, RoleName
 from quanheng.model.permission import AdminPermissions
@@ -32,6 +32,7 @@ from quanheng.operations.glass.accounts import ids_of_glass
 from quanheng.operations.refresh import read_live
 from quanheng.policy.console_roles import console_roles
 from quanheng.policy.effective import Powers
+from quanheng.policy.sealed_roles import own_roles
 from quanheng.policy.shortages import Shortage, find_shortages
 
 _NAMED: Final = 3
@@ -171,6 +172,11 @@ def _rights(context: Context, compared: Compared, delegation: Delegation) -> Map
     kept = {
         item.subject for item in compared.difference.findings if item.kind is FindingKind.LAST_ADMINISTRATOR
     }
+    revoked = {
+        (change.detail.get("id"), change.detail.get("key"))
+        for change in compared.difference.changes
+        if change.kind is ChangeKind.REVOKE
+    }
     rights: dict[KeycloakId, Right] = {}
     for person, desired in compared.desired.users.items():
         account = compared.registry.accounts.get(person)
@@ -184,7 +190,8 @@ def _rights(context: Context, compared: Compared, delegation: Delegation) -> Map
             and (area := delegation.units.resolve(basis.area)) is not None
         }
         if str(user.username) in kept:
-            seats |= {seat for group in user.groups if (seat := _seat(delegation.groups.keys.get(group, "")))}
+            keys = {delegation.groups.keys.get(group, "") for group in user.groups}
+            seats |= {seat for key in keys if (user.id, key) not in revoked and (seat := _seat(key))}
         roles = frozenset[RoleName]().union(*(console_roles(pack, seat.post) for seat in seats))
         if seats:
             rights[user.id] = Right(seats=frozenset(seats), roles=own_roles(_short(roles)))

@@ -21,7 +21,7 @@ def examine_glass(context: Context) -> Iterator[Result]:
         text = f"应急账号 {state.account.name}：{'；'.join(state.problems) or '已封存'}"
         if not state.problems:
             yield ok(name, text)
-        elif state.sealed:
+        elif state.wrong:
             yield fail(name, text, _HOWTO)
         else:
             yield warn(name, text, _HOWTO)

@@ -117,6 +117,13 @@ HOLES: Final = (
         done="本系统只用组策略和角色策略；quanheng check 指出外来策略",
     ),
     Hole(
+        id="keycloak#51144",
+        text="细粒度权限的列表和搜索不理会上级组策略（extendChildren）",
+        closed_in="26.7.3",
+        guarded=True,
+        done="本系统的策略逐组列明，不用 extendChildren；quanheng check 指出外来策略",
+    ),
+    Hole(
         id="CVE-2026-18569",
         text="身份提供方未启用签名校验时，可用未签名的令牌使他人退出",
         closed_in=None,
@@ -129,6 +136,20 @@ HOLES: Final = (
         closed_in=None,
         guarded=True,
         done="不建带管理角色的组：quanheng check 会指出组上的外来角色；县级管理员不持有 manage-users",
+    ),
+    Hole(
+        id="keycloak#51630",
+        text="获准管理客户端的委派管理员可更改、停用权限客户端 admin-permissions",
+        closed_in=None,
+        guarded=True,
+        done="本系统不委派客户端权限；quanheng check 指出外来权限和被改动的设置",
+    ),
+    Hole(
+        id="keycloak#53004",
+        text="控制台的角色映射页工作不正常（26.7.3 起）",
+        closed_in=None,
+        guarded=True,
+        done="本系统不用该页：岗位只经由组授予，直接授予由守卫拒绝",
     ),
     Hole(
         id="keycloak#49220",

@@ -27,6 +27,7 @@ _CONNECT_SECONDS: Final = 5.0
 _SHOWN: Final = 5
 _FEATURES_OFF: Final = (
     "CIBA",
+    "CLIENT_ADMIN_API",
     "DEVICE_FLOW",
     "IMPERSONATION",
     "ORGANIZATION",
@@ -35,9 +36,9 @@ _FEATURES_OFF: Final = (
     "TOKEN_EXCHANGE_STANDARD",
     "WORKFLOWS",
 )
-"""Ways to a token, to users or to groups (workflows, with no event) that nobody needs; the realm's settings
-cannot switch all of them off. Without their version, which Keycloak adds to some (``…_STANDARD_V2``) and
-``--features-disabled`` does not want."""
+"""Ways to a token, to clients (another Admin API beside that which was looked at), to users or to groups
+(workflows, with no event) that nobody needs; the realm's settings cannot switch all of them off. Without
+their version, which Keycloak adds to some (``…_STANDARD_V2``) and ``--features-disabled`` does not want."""
 _VERSION: Final = re.compile(r"_V\d+$")
 _THEMES: Final = {"login": "loginTheme", "admin": "adminTheme"}
 """Setting of the realm that names a theme, by the kind under which the server lists it."""

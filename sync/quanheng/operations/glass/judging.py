@@ -26,9 +26,9 @@ class GlassState:
     problems: tuple[str, ...] = ()
 
     @property
-    def sealed(self) -> bool:
-        """Whether somebody sealed it."""
-        return self.account.sealed_at is not None
+    def wrong(self) -> bool:
+        """Whether more is the matter than that nobody sealed it, which is the operator's choice."""
+        return bool(set(self.problems) - {NOT_SEALED})
 
 
 def judge_glass(context: Context, groups: Mapping[KeycloakId, RealmGroup] | None = None) -> list[GlassState]:
@@ -48,7 +48,7 @@ def find_glass(context: Context, groups: Mapping[KeycloakId, RealmGroup]) -> lis
             kind=FindingKind.BREAK_GLASS,
             subject=str(state.account.name),
             detail="；".join(state.problems),
-            violation=state.sealed,
+            violation=state.wrong,
         )
         for state in judge_glass(context, groups)
         if state.problems
@@ -61,6 +61,8 @@ def _problems(
     user = context.realm.find_user(account.name)
     if account.sealed_at is None:
         yield NOT_SEALED
+        if user is not None and user.enabled and user.id == account.id:
+            yield "账号却已启用，而口令不在任何信封中：请立即封存，或在控制台停用"
         return
     if user is None:
         yield "账号不存在：请重新封存"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -19,6 +20,7 @@ from quanheng.keycloak.credentials import Credential
 from quanheng.keycloak.glass import OTP_DIGITS, OTP_SECONDS, GlassAccounts
 from quanheng.keycloak.open import connect_admin
 from quanheng.ledger.chain import Ledger
+from quanheng.logs import get_logger
 from quanheng.model.change import Json
 from quanheng.model.ids import KeycloakId, Username
 from quanheng.model.sensitive import Sensitive
@@ -33,6 +35,8 @@ from quanheng.operations.glass.accounts import (
 )
 from quanheng.operations.noting import note
 
+log = get_logger(__name__)
+
 _READABLE: Final = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 """Without what is taken for something else on paper: I, l, 1, O, o, 0."""
 _GROUPS: Final = 4
@@ -46,9 +50,10 @@ def seal_accounts(
 ) -> tuple[Path, ...]:
     """Make or renew the sealed accounts (``only`` these), and write a file for each; returns the files.
 
-    What an account had before, password, one-time password and sessions, ends. Raises
-    :class:`ConfigurationError` before anything is done when a file is there already, or there is no such
-    folder; :class:`RefusedError` when somebody else made an account of such a name.
+    What an account had before, password, one-time password and sessions, ends once its file is written. When
+    that goes wrong half way the account is switched off, and its file is gone. Raises
+    :class:`ConfigurationError` before anything is done when a file is there already or cannot be written;
+    :class:`RefusedError` when somebody else made an account of such a name.
     """
     names = names_of_glass(context)
     if unknown := sorted(set(only) - set(names)):
@@ -88,24 +93,35 @@ def _seal(
     context: Context, accounts: GlassAccounts, known: GlassAccount, file: Path, address: str, by: str
 ) -> None:
     user = _account(context, accounts, known, by)
-    accounts.void(user)
-    accounts.empower(user)
     password, otp = _new_password(), Sensitive(base64.b32encode(secrets.token_bytes(_OTP_BYTES)).decode())
-    # Before they hold: what holds and was not written would be lost.
+    # Before they hold, and before the old ones end: what holds and was not written would be lost.
     write_private(file, _page(context, known.name, password, otp, address).encode())
+    with _undone(accounts, user, file):
+        accounts.void(user)
+        accounts.empower(user)
+        body: dict[str, Json] = {
+            "account": str(known.name),
+            "user": str(user),
+            "administrator": by,
+            "credentials": digest_of_marks(accounts.arm(user, password, otp)),
+        }
+        with context.database.transaction() as connection:
+            note(context, connection, SEALED, body)
+
+
+@contextmanager
+def _undone(accounts: GlassAccounts, user: KeycloakId, file: Path) -> Iterator[None]:
+    """Whatever went wrong: the account may have taken the new credentials although the answer was lost. No
+    account is left on that nobody knows the credentials of."""
     try:
-        marks = accounts.arm(user, password, otp)
-    except QuanhengError:
-        file.unlink()
+        yield
+    except BaseException:
+        try:
+            accounts.void(user)
+        except QuanhengError as error:
+            log.error("the account may be on: seal it again", account=file.stem, problem=str(error))  # noqa: TRY400 -- expected
+        file.unlink(missing_ok=True)
         raise
-    body: dict[str, Json] = {
-        "account": str(known.name),
-        "user": str(user),
-        "administrator": by,
-        "credentials": digest_of_marks(marks),
-    }
-    with context.database.transaction() as connection:
-        note(context, connection, SEALED, body)
 
 
 def _account(context: Context, accounts: GlassAccounts, known: GlassAccount, by: str) -> KeycloakId:

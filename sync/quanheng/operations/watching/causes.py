@@ -14,6 +14,7 @@ from quanheng.model.change import Json
 from quanheng.model.ids import RoleName
 from quanheng.model.realm import ObservedRealm, RealmRole
 from quanheng.notify.port import NoticeKind
+from quanheng.operations.administering import administrators_of
 from quanheng.operations.context import Context
 from quanheng.operations.guarding import exchanged_names, names_of
 from quanheng.operations.noting import note
@@ -26,7 +27,8 @@ from quanheng.store.mirror import find_in_mirror, replace_roles
 from quanheng.watch.causes import find_surplus
 
 _BY_HAND: Final = (
-    "本系统的日常账号无权改动角色：我方角色请运行 quanheng realm apply 恢复；他人自建的角色由主域管理员处理。"
+    "本系统的日常账号无权改动角色：岗位、权限和默认角色请运行 quanheng realm apply 恢复；"
+    "realm-management 的角色按操作文档《在 Keycloak 中安装守卫》处理；他人自建的角色由主域管理员处理。"
     "恢复前，持有该角色的人员仍有相应权限。"
 )
 _UNRESTORED: Final = (
@@ -47,14 +49,18 @@ log = get_logger(__name__)
 
 
 def find_causes(context: Context, observed: ObservedRealm) -> tuple[str, ...]:
-    """Roles of ours that contain what they should not, the default role when it gives a power, and roles of
+    """Protected roles that contain what they should not, the default role when it gives a power, and roles of
     anybody's own that contain a duty. Names that were exchanged are told by themselves."""
     exchanged = exchanged_names(context, names_of(observed)).names
     rules, default = context.rules, context.realm.default_role
     surplus = find_surplus(observed.roles, rules, untouched=exchanged | {default})
     found = [_containing(name, parts) for name, parts in surplus.items()]
-    if default not in exchanged and (powers := Powers(observed, rules).of_role(default)):
-        found.append(_containing(default, {item.role for item in powers}))
+    if default in observed.roles and default not in exchanged:
+        powers = {item.role for item in Powers(observed, rules).of_role(default)}
+        administrators = administrators_of(context, observed)
+        powers |= {way for part in observed.roles[default].composites for way in administrators.ways_of(part)}
+        if powers:
+            found.append(_containing(default, powers))
     return tuple(found)
 
 

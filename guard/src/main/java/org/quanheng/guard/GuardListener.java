@@ -230,9 +230,21 @@ final class GuardListener implements ProviderEventListener {
             requireNoAdministration(session, realm, standing, gain.administers(), path);
             matters = standing.rules().groups().containsKey(group.getId()) || !gain.duties().isEmpty();
         }
-        if (matters && !Writers.include(session, realm, standing, options)) {
+        if (!Writers.include(session, realm, standing, options)
+                && (matters || gaveDuty(session, realm, standing, group.getId()))) {
             vetoes.refuse(session, realm, path, Refusal.dutyGroup(standing.valid()));
         }
+    }
+
+    /** Whether a group gave a duty before this request: one whose role was taken from it gives none any more. */
+    private static boolean gaveDuty(KeycloakSession session, RealmModel realm, Standing standing, String group) {
+        return KeycloakModelUtils.runJobInTransactionWithResult(session.getKeycloakSessionFactory(), past -> {
+            RealmModel was = past.realms().getRealm(realm.getId());
+            past.getContext().setRealm(was);
+            GroupModel known = past.groups().getGroupById(was, group);
+            return known != null
+                    && !new Holdings(past, was, standing.rules()).gainOfGroup(known).duties().isEmpty();
+        });
     }
 
     /**
