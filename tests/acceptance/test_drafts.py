@@ -272,6 +272,18 @@ def test_a_mismatch_does_not_keep_a_person_from_an_account(busy: World, make: An
     assert all("已有账号" in item.obstacle for item in drafts(busy).values())
 
 
+def test_a_draft_of_another_county_stops_nothing(busy: World) -> None:
+    """Whoever makes one there has no say in the person's own county; theirs is told."""
+    who = busy.hire(VILLAGE)
+    made = make_draft(busy, staff_no=who)
+    make_draft(busy, "li.si", staff_no=who, at=OTHER_TOWN)
+    done = busy.issue_and_sync()
+    assert "create" not in done.outcome.done
+    assert (user(busy, made).username, user(busy, made).enabled) == (busy.person(who).username, True)
+    told = [item.subject for item in done.plan.findings if item.kind is FindingKind.DRAFT_NOT_LINKED]
+    assert told == ["li.si"]
+
+
 def test_a_number_of_somebody_with_an_account(busy: World) -> None:
     """Told with that account's name; nothing is done to either."""
     make_draft(busy, staff_no="S00001")

@@ -129,7 +129,12 @@ def refused(world: World) -> list[str]:
         ("B00001", "O00001", "/岗位/140921-定襄县/业务操作员", ""),
         ("B00001", "C00001", "/岗位/140902-忻府区/审核人员", "操作人的岗位无权"),
         ("B00001", "C00001", "/岗位/140921-定襄县/经办人员", "操作人的岗位无权"),
-        (PROVINCE_BUSINESS, "C00001", "/岗位/140921-定襄县/经办人员", "不在本人所属"),
+        (
+            PROVINCE_BUSINESS,
+            "C00001",
+            "/岗位/140921-定襄县/经办人员",
+            "岗位属于 定襄县，人员属于 忻府区，不得跨地区授予",
+        ),
         (PROVINCE_BUSINESS, "C00001", OPERATOR, "不在本人所属"),
         (PROVINCE_BUSINESS, "S00001", HANDLER, "不得有经办"),
         (PROVINCE_BUSINESS, "C00001", "/管理员/140902-忻府区/系统管理员", "操作人的岗位无权"),
@@ -145,6 +150,15 @@ def test_not_entitled_is_undone(bureau: World, take: Take, by: str, who: str, pa
     if why:
         assert why in refused(bureau)[0]
     assert settled(bureau)
+
+
+def test_why_is_about_the_post_that_was_granted(bureau: World, take: Take) -> None:
+    """What was taken away before is not why another post was refused."""
+    leave(bureau, PROVINCE_BUSINESS, "H00001", HANDLER)
+    take(bureau)
+    join(bureau, PROVINCE_BUSINESS, "H00001", OPERATOR)
+    take(bureau)
+    assert refused(bureau) == ["该岗位不在本人所属地区或级别"]
 
 
 def test_revoked_by_somebody_not_entitled(bureau: World, take: Take) -> None:

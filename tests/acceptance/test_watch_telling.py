@@ -197,14 +197,17 @@ def test_what_enters_keycloaks_own_role_beside_a_guard(world: World, guarded: Wa
 
 @pytest.mark.parametrize("through", ["itself", "what it contains"])
 def test_power_over_the_realm_for_everybody_is_one_cause(world: World, look: Watcher, through: str) -> None:
-    """Whoever logs in would administer the realm: the default role is named, and not each of its holders."""
+    """Whoever logs in would administer the realm: the default role is named, and not each of its holders; and
+    the role inside that brings it, which ``realm apply`` does not mend."""
     role = world.console.tamper_client_role("realm-management", "manage-users")
+    way = ""
     if through == "what it contains":
         role = world.console.tamper_client_role("account", "view-profile", "", frozenset({role}))
+        way = f"（经 {role}）"
     default = world.context.realm.default_role
     world.console.tamper_role(str(default), composites=frozenset({role}))
     look.tick()
-    assert causes(world) == [f"{default} 含有 {MANAGE}"]
+    assert causes(world) == [f"{default} 含有 {MANAGE}{way}"]
     assert told(world) == {"cause": 1}
 
 

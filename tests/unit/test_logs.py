@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from fixtures.identities import IdentityMint
-from quanheng.logs import HIDDEN, get_logger, redact, redact_text, start_logs
+from quanheng.logs import HIDDEN, get_logger, holds_number, redact, redact_text, start_logs
 from quanheng.model.sensitive import Sensitive
 
 _MINT = IdentityMint("14", 1, Random(7))  # noqa: S311 -- synthetic people
@@ -113,3 +113,40 @@ def test_logs_go_to_standard_error_without_anybody_in_them(capsys: pytest.Captur
     assert "too much detail" not in err
     for secret in (*NUMBERS[:2], *PHONES[:2]):
         assert secret not in err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "110101-19900101-1234",
+        "110101 1990 0101 123X",
+        "110101·1990·01·01·1234",
+        "110101-900101-123",
+        "138.0013.8000",
+        "86.138_0013_8000",
+        "1380\u200b0138000",
+        "①③⑧⓪⓪①③⑧⓪⓪⓪",
+        "".join(chr(0x1D7CE + int(digit)) for digit in "13800138000"),
+    ],
+)
+def test_a_number_in_parts_is_one(text: str) -> None:
+    """However it is separated, with whatever digits, with characters that are not seen."""
+    assert holds_number(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "R140902-00001",
+        "1409020-0017",
+        "140902-2024-00017",
+        "140902-20240901-0001",
+        "140902001-2024-00001",
+        "19980901-001",
+        "sx0000017",
+        "139e4567-1391-1234-1234-a13812345678",
+    ],
+)
+def test_a_staff_number_is_none(text: str) -> None:
+    """Areas, years of hire and serial numbers, user names that were issued, ids."""
+    assert not holds_number(text)

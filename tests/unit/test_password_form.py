@@ -116,6 +116,7 @@ def test_refused_where_the_server_goes_by_any_name(
         server.close()
 
     assert "--hostname" in refused.value.remedy
+    assert "--http-host=127.0.0.1" in refused.value.remedy
     assert server.asked[-1] == "quanheng.invalid"
 
 

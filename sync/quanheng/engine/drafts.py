@@ -16,7 +16,7 @@ from quanheng.engine.comparison import Comparison
 from quanheng.engine.desired import DesiredUser
 from quanheng.engine.diff_foreign import disarm, report_taken_name
 from quanheng.engine.matching import is_nobodys
-from quanheng.logs import redact_text
+from quanheng.logs import holds_number
 from quanheng.model.change import ChangeKind
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, RoleName
@@ -59,7 +59,7 @@ class Linked:
 def shows_number(user: RealmUser) -> bool:
     """Whether what a user is called, or its staff number, looks like an ID number or a phone (decision 8)."""
     texts = (user.username, user.name, *user.attributes.get("staff_no", ()))
-    return any(redact_text(text) != text for text in texts)
+    return any(map(holds_number, texts))
 
 
 def possessions_of(user: RealmUser, organisations: frozenset[KeycloakId], default_role: RoleName) -> str:
@@ -106,7 +106,7 @@ def link_drafts(work: Comparison, has_password: HasPassword | None) -> Linked:
             found[draft.user.id] = draft
             continue
         people = [want for number in numbers for want in holders[number]]
-        rivals = max(len(numbered[number]) for number in numbers)
+        rivals = [rival for number in numbers for rival in numbered[number]]
         obstacle = _obstacle(work, draft, people, rivals, has_password)
         if obstacle:
             found[draft.user.id] = replace(draft, obstacle=obstacle)
@@ -173,10 +173,14 @@ def _obstacle(
     work: Comparison,
     draft: Draft,
     people: Sequence[DesiredUser],
-    rivals: int,
+    rivals: Sequence[Draft],
     has_password: HasPassword,
 ) -> str:
-    """Why a draft cannot be the account of the people whose staff number it has; empty when it can."""
+    """Why a draft cannot be the account of the people whose staff number it has; empty when it can.
+
+    ``rivals``: all drafts with that number, itself among them. Those of other counties stop nothing: whoever
+    makes one has no say in the person's own.
+    """
     remove = "请由主域管理员删除此草稿"
     mend = f"{remove}，或更正其人员编号"
     for want in people:
@@ -190,10 +194,11 @@ def _obstacle(
     if len(people) > 1 or len(draft.user.attributes.get("staff_no", ())) > 1:
         return f"人员编号不止一个，或不止属于一人；{made}{mend}"
     want = people[0]
-    if rivals > 1:
-        return f"有 {rivals} 个草稿账号写了同一人员编号；{made}{remove}"
     if not _same_county(draft, want):
         return f"草稿所在的县与来源中该人员的县不同；{made}{mend}"
+    near = sum(_same_county(rival, want) for rival in rivals)
+    if near > 1:
+        return f"有 {near} 个草稿账号写了同一人员编号；{made}{remove}"
     organisations = frozenset(group for group in draft.user.groups if _is_organisation(work, group))
     if own := possessions_of(draft.user, organisations, work.default_role):
         return f"草稿{own}；{made}{remove}，并查明是谁所为"

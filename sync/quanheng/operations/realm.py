@@ -129,13 +129,18 @@ def _require_no_password_form(options: RealmOptions, *addresses: str) -> None:
 
 
 def _require_name_for_password_form(options: RealmOptions, connection: Connection) -> None:
-    """Whoever reaches this machine's Keycloak from elsewhere, through a proxy or a tunnel, gets the form too,
-    unless the server is bound to its name."""
+    """Refuse a server that takes the name it is asked under for its own: through a proxy or a tunnel it would
+    serve the form to others as theirs.
+
+    This shows only that the issuer stays. A server with a fixed name still answers whoever reaches it under
+    another one; what keeps others away is that it listens on this machine alone, which we cannot see.
+    """
     if options.password_form and not is_loopback(connection.issuer_asked_as(_FOREIGN)):
         raise ConfigurationError(
             "login by password is for demos and tests on one machine, and Keycloak goes by whatever name it "
             "is asked under",
-            remedy="start Keycloak with --hostname=http://127.0.0.1:<port>, or give --no-password-form",
+            remedy="start Keycloak with --hostname=http://127.0.0.1:<port> --http-host=127.0.0.1, or give "
+            "--no-password-form",
         )
 
 

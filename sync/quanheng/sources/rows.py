@@ -12,7 +12,7 @@ from typing import Final
 from quanheng.identity.contact import canonical_name, canonical_phone
 from quanheng.identity.documents import canonical_document
 from quanheng.identity.refusal import RefusedValueError
-from quanheng.logs import redact_text
+from quanheng.logs import holds_number
 from quanheng.model.ids import OrgCode, PostId, StaffNo
 from quanheng.model.sensitive import Sensitive
 from quanheng.model.staff import Document, OrgUnit, Origin, Reason, RejectedRow, StaffRow
@@ -184,7 +184,7 @@ class RowJudge:
             kind = f"{len(text)} characters, some that staff numbers do not have, or too many"
             raise Fault(Reason.BAD_STAFF_NO, "staff_no", kind)
         # It leaves the store in the clear (decision 8), and what the ledger would mask is none.
-        if redact_text(text) != text or (document is not None and document.number.reveal() in text.upper()):
+        if holds_number(text) or (document is not None and document.number.reveal() in text.upper()):
             raise Fault(Reason.BAD_STAFF_NO, "staff_no", "holds the number of a document or a phone")
         return StaffNo(text)
 

@@ -142,7 +142,7 @@ class Adopter:
         if (post, area) in after and before <= after:
             self._keep(move, seat, "basis", granted)
         else:
-            self._told(move, seat, "", self._obstacle(granted, seat))
+            self._told(move, seat, "", self._obstacle(granted, basis))
 
     def _left(self, move: Move, seat: Seat, people: Mapping[KeycloakId, PersonId]) -> None:
         if not self._has(self.registry, seat):
@@ -218,9 +218,26 @@ class Adopter:
         person, post, area = seat
         return any((item.post, item.area) == (post, area) for item in self._user(registry, person).bases)
 
-    def _obstacle(self, registry: Registry, seat: Seat) -> str:
-        findings = self._people(registry, seat[0]).findings
-        return findings[-1].detail if findings else "该岗位不在本人所属地区或级别"
+    def _obstacle(self, granted: Registry, basis: GrantedBasis) -> str:
+        """Why this basis grants nothing in ``granted``, or not without taking something away."""
+        here = {
+            area
+            for claim in self._claims.get(basis.person, {}).values()
+            if (unit := self.units.resolve(claim.org)) is not None
+            and (area := self.units.area(unit)) is not None
+        }
+        if here and basis.area not in {area.code for area in here}:
+            theirs = self.units.resolve(basis.area)
+            named = "、".join(sorted(area.name for area in here))
+            return (
+                f"岗位属于 {basis.area if theirs is None else theirs.name}，人员属于 {named}，不得跨地区授予"
+            )
+        # What was so before, and of another post, did not stop this one.
+        known = set(self._people(self.registry, basis.person).findings)
+        label = self.pack.post_by_id[basis.post].label
+        new = [item for item in self._people(granted, basis.person).findings if item not in known]
+        about = [item.detail for item in new if label in item.detail]
+        return about[-1] if about else "该岗位不在本人所属地区或级别"
 
     def _keep(self, move: Move, seat: Seat, outcome: str, registry: Registry) -> None:
         self.registry = registry

@@ -27,7 +27,8 @@ from quanheng.store.mirror import find_in_mirror, replace_roles
 from quanheng.watch.causes import find_surplus
 
 _BY_HAND: Final = (
-    "本系统的日常账号无权改动角色：岗位、权限和默认角色请运行 quanheng realm apply 恢复；"
+    "本系统的日常账号无权改动角色：岗位、权限和默认角色中直接加入的内容，请运行 quanheng realm apply 恢复；"
+    "注明“经”某角色带入的，由主域管理员在控制台从该角色中移除，quanheng realm apply 不能恢复；"
     "realm-management 的角色按操作文档《在 Keycloak 中安装守卫》处理；他人自建的角色由主域管理员处理。"
     "恢复前，持有该角色的人员仍有相应权限。"
 )
@@ -60,8 +61,24 @@ def find_causes(context: Context, observed: ObservedRealm) -> tuple[str, ...]:
         administrators = administrators_of(context, observed)
         powers |= {way for part in observed.roles[default].composites for way in administrators.ways_of(part)}
         if powers:
-            found.append(_containing(default, powers))
+            found.append(_containing(default, powers) + _by_way_of(observed, default, powers))
     return tuple(found)
+
+
+def _by_way_of(observed: ObservedRealm, role: RoleName, powers: Collection[str]) -> str:
+    """Which roles inside this one bring the powers: they are taken out there, ``realm apply`` does not look
+    into roles of others."""
+    inside: set[RoleName] = set()
+    waiting = [role]
+    while waiting:
+        parts = observed.roles[waiting.pop()].composites & observed.roles.keys()
+        waiting += parts - inside
+        inside |= parts
+    # Inside a power is what belongs to it.
+    through = {
+        name for name in inside - set(powers) - {role} if observed.roles[name].composites.intersection(powers)
+    }
+    return f"（经 {'、'.join(sorted(through))}）" if through else ""
 
 
 def _containing(name: RoleName, parts: Collection[RoleName]) -> str:
