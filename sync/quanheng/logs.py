@@ -38,17 +38,19 @@ _MAY_HOLD_SECRET: Final = re.compile(
 )
 _MAY_HOLD_NUMBER: Final = re.compile(r"\d{4}[ -]?\d{4}")
 """Whatever the patterns above and below find holds these: of a large plan nearly every text does not."""
+_KEPT: Final = (
+    r"(?<![0-9A-Za-z])([0-9A-Fa-f]{32,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(?![0-9A-Za-z])|"
+)
+"""Digests, and ids of ours and of Keycloak: what stands among their digits is nobody's number."""
 _NUMBERS: Final = re.compile(
-    # Digests, and ids of ours and of Keycloak: what stands among their digits is nobody's number.
-    r"(?<![0-9A-Za-z])([0-9A-Fa-f]{32,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(?![0-9A-Za-z])"
+    _KEPT
     # \d is any decimal digit, full width included.
-    r"|(?<!\d)(?:\d{17}[\dXxＸｘ]|\d{15}"
+    + r"(?<!\d)(?:\d{17}[\dXxＸｘ]|\d{15}"
     r"|(?:\+?86[ -]?)?[1１][3-9３-９]\d(?:[ -]?\d{8}|[ -]\d{4}[ -]\d{4}))(?!\d)"
 )
 """A digest or id (group 1), which stays, or an ID number or phone, whatever letters stand beside it."""
 _SPACED: Final = re.compile(
-    r"(?<![0-9A-Za-z])([0-9A-Fa-f]{32,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(?![0-9A-Za-z])"
-    r"|(?<!\d)(?:\d{6}-?(?:19\d|200)\d-?\d\d-?\d\d-?\d{3}-?[\dXx]"
+    _KEPT + r"(?<!\d)(?:\d{6}-?(?:19\d|200)\d-?\d\d-?\d\d-?\d{3}-?[\dXx]"
     r"|\d{6}-?\d\d-?[01]\d-?[0-3]\d-?\d{3}"
     r"|(?:86-?)?1[3-9]\d(?:-?\d{8}|-\d{4}-\d{4}))(?!\d)"
 )

@@ -350,7 +350,8 @@ def test_next_user_name_is_taken_by_somebody_foreign(world: World, staff_no: Sta
 
 
 def test_name_taken_between_plan_and_apply(world: World, staff_no: StaffNo) -> None:
-    """A foreign user that takes the name while we apply is not adopted; the step is refused and told."""
+    """A foreign user that takes the name while we apply is not adopted; the step is refused and told,
+    and the next run issues another name."""
     taken = world.pack.username(world.registry().next_serial)
     newcomers = {world.hire(VILLAGE), world.hire(OTHER_VILLAGE)}  # either may be dealt that name
 
@@ -367,6 +368,14 @@ def test_name_taken_between_plan_and_apply(world: World, staff_no: StaffNo) -> N
     assert done.outcome.done == {"create": 1}
     with pytest.raises(RealmRefusedError):
         foreign(world, taken)
+
+    again = world.sync()
+
+    assert (again.outcome.refused, again.outcome.done) == ((), {"create": 1})
+    users = world.users()
+    assert newcomers <= set(users)
+    assert taken not in {user.username for user in users.values()}
+    assert world.sync().plan.empty
 
 
 def test_two_of_our_users_on_one_card(world: World, staff_no: StaffNo) -> None:

@@ -68,6 +68,7 @@ def sealed(guard_bench: GuardBench, sequence: int, **changes: Any) -> SealedRule
         "writers": [KeycloakId(user) for user in realm.own_actors],
         "qualifications": {},
         "card": "social-card",
+        "user_names": {"sx#"},
         "key": guard_bench.key,
     }
     observed = ObservedRealm(groups={}, users={}, roles=realm.read_roles())

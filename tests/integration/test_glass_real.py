@@ -392,6 +392,34 @@ def test_a_sealing_that_fails(
     assert problems(guarded) == {}
 
 
+def test_a_sealing_that_is_killed(
+    guarded: WatchedRealm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it leaves says by its name that it is worth nothing: a page has its name when it holds. Sealing
+    again replaces it."""
+    folder = tmp_path / "first"
+    folder.mkdir()
+    page, left = folder / f"{FIRST}.txt", folder / f"{FIRST}.txt.unfinished"
+    left.write_text("of one that was killed")
+    seen = []
+
+    def looking(done: Any) -> Any:
+        def look(*arguments: Any) -> Any:
+            seen.append((page.exists(), "口令" in left.read_text()))
+            return done(*arguments)
+
+        return look
+
+    for name in ("void", "empower", "arm"):
+        monkeypatch.setattr(GlassAccounts, name, looking(getattr(GlassAccounts, name)))
+
+    assert seal_accounts(guarded.world.context, admin_of(guarded), folder, [FIRST]) == (page,)
+
+    assert seen == [(False, True)] * 3
+    assert list(folder.iterdir()) == [page]
+    assert page.stat().st_mode & 0o777 == 0o600
+
+
 def _role(guarded: WatchedRealm, user: str) -> None:
     client = guarded.client("realm-management")
     role = guarded.admin.get(f"/clients/{client}/roles/manage-realm")

@@ -44,6 +44,24 @@ def test_entitled_from_above(guarded_realm: GuardedRealm) -> None:
     assert realm.join(admin, user, realm.duty("handler", "140921")).status_code == 204
 
 
+def test_only_where_somebody_works(guarded_realm: GuardedRealm) -> None:
+    """Whoever may give a post in two places gives it where the person works. Our own accounts decide that
+    themselves, as they do of somebody whose code says no place."""
+    realm = guarded_realm
+    admin = realm.log_in(realm.add_person("business-admin"))
+    here = realm.add_person(attributes={"org_code": ["140902101"]})
+    there = realm.add_person(attributes={"org_code": ["140921101"]})
+    bureau = realm.add_person(attributes={"org_code": ["140900000"]})
+    unknown = realm.add_person(attributes={"org_code": ["X1"]})
+    duty = realm.duty("handler")
+
+    for user in (there, bureau):
+        assert_vetoed(realm.join(admin, user, duty), "target-elsewhere", 409, "经办人员", "不得跨地区授予")
+    assert [realm.join(admin, user, duty).status_code for user in (here, unknown)] == [204, 204]
+    assert realm.join(realm.sync, there, duty).status_code == 204
+    assert realm.groups_of(bureau) == set()
+
+
 def test_oneself(guarded_realm: GuardedRealm) -> None:
     """Nobody gives a duty to oneself, entitled or not."""
     realm = guarded_realm

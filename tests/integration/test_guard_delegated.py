@@ -203,6 +203,46 @@ def test_a_new_account_is_a_draft(delegation: Delegation, who: str) -> None:
     assert raw(delegation.realm.admin, "GET", delegation.users(f"?enabled=true&username={name}")).json() == []
 
 
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("sx0000273", True),
+        ("SX1", True),
+        ("break-glass-1", True),
+        ("service-account-nobody", True),
+        ("sx1a", False),
+        ("sx-", False),
+        ("wangsx1", False),
+        ("break-glass-10", False),
+    ],
+)
+def test_names_that_are_kept(delegation: Delegation, who: str, name: str, kept: bool) -> None:
+    """A draft does not take a name that is issued, or that means something: whose it is would not get it."""
+    realm = delegation.realm
+    realm.publish(protect={**realm.rules()["protect"], "user_names": ["sx#", "break-glass-1"]})
+
+    answer, _ = delegation.made(delegation.acting(who), username=name)
+
+    found = delegation.found(name.lower())
+    if kept:
+        assert_vetoed(answer, "user-name", 403, "另取用户名")
+        assert found == []
+    else:
+        assert answer.status_code == 201, answer.text
+        realm.admin.request("DELETE", delegation.users(f"/{found[0]['id']}"))
+
+
+def test_without_rules_a_service_account_keeps_its_name(delegation: Delegation) -> None:
+    """It is Keycloak's own form; what is issued only the rules say."""
+    delegation.realm.wipe_rules()
+
+    answer, _ = delegation.made(delegation.manager, username="service-account-somebody", groups=[])
+
+    assert_vetoed(answer, "user-name", 403)
+    assert delegation.found("service-account-somebody") == []
+
+
 def test_others_make_accounts_as_before(delegation: Delegation) -> None:
     """The sync, and an administrator of the master realm, make them enabled."""
     for by in (delegation.realm.sync, delegation.realm.admin):

@@ -102,6 +102,12 @@ def _widen_default_role(realm: KeycloakRealm) -> None:
     send(realm, "POST", f"/roles/{name}/composites", [send(realm, "GET", "/roles/post-operator")])
 
 
+def _widen_everybodys_role(realm: KeycloakRealm) -> None:
+    clients = {name: client_of(realm, name)["id"] for name in ("account", "realm-management")}
+    role = send(realm, "GET", f"/clients/{clients['realm-management']}/roles/manage-users")
+    send(realm, "POST", f"/clients/{clients['account']}/roles/view-profile/composites", [role])
+
+
 def _widen_post_role(realm: KeycloakRealm) -> None:
     send(realm, "POST", "/roles/post-operator/composites", [send(realm, "GET", "/roles/post-handler")])
 
@@ -265,6 +271,7 @@ TAMPERINGS: dict[str, Callable[[KeycloakRealm], object]] = {
         "/authentication/required-actions/CONFIGURE_TOTP", enabled=True
     ),
     "roles.default-roles.composites": _widen_default_role,
+    "roles.account/view-profile.composites": _widen_everybodys_role,
     "default-groups./人人加入": _add_default_group,
     "clients.quanheng-sync.service_account.enabled": _switch_account_off,
     "clients.account": _put_client("account", clientId="renamed"),

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from fixtures.pure import TODAY, card, claim, desire, person, realm_of, registry, stranger, with_accounts
-from quanheng.engine.adopt import CONSOLE, Adopted, adopt_accounts
+from quanheng.engine.adopt import CONSOLE, Adopted, adopt_accounts, lost_names
 from quanheng.model.finding import FindingKind
-from quanheng.model.ids import KeycloakId, Username
+from quanheng.model.ids import KeycloakId, PersonId, Username
 from quanheng.model.person import Hold, HoldKind
 from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.model.registry import Registry, RegistryDelta
@@ -113,6 +113,21 @@ def test_console_does_not_take_over_a_formal_freeze(known: Registry, user: Realm
     adopted = adopt(replace(known, holds=(frozen("form:1"),)), replace(user, enabled=False))
     assert adopted.holds_put == ()
     assert [item.origin for item in adopted.registry.holds] == ["form:1"]
+
+
+def test_a_name_is_lost_to_a_stranger_alone(known: Registry, user: RealmUser) -> None:
+    """And only by somebody who never had an account: what the person's own account has is not lost."""
+
+    def lost(alone: Registry, *users: RealmUser) -> frozenset[PersonId]:
+        realm = ObservedRealm(groups={}, users={item.id: item for item in users}, roles={})
+        return lost_names(alone, realm)
+
+    other = stranger(ONE.username)
+    never = replace(known, accounts={})
+    assert lost(never, other) == {ONE.id}
+    assert lost(never, stranger()) == frozenset()
+    assert lost(never, user) == frozenset()
+    assert lost(known, other) == frozenset()
 
 
 def test_delta_takes_it_in(known: Registry, user: RealmUser) -> None:

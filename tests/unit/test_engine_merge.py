@@ -60,6 +60,15 @@ def test_taken_name_is_passed_over() -> None:
     assert [item.username for item in merged.delta.persons] == ["sx0000003"]
 
 
+def test_a_lost_name_is_replaced() -> None:
+    """Whose name was taken before there was an account gets the next free one, and stays who it is."""
+    known = registry([person(1), person(2)], [claim(person(1), "140902001001")], next_serial=3)
+    merged = lay(known, taken=["sx0000001", "sx0000003"], lost=[person(1).id])
+    (moved,) = merged.delta.persons
+    assert (moved.username, moved.serial, merged.delta.next_serial) == ("sx0000004", 4, 5)
+    assert replace(moved, username=person(1).username, serial=1) == person(1)
+
+
 def test_nothing_new_is_an_empty_delta() -> None:
     """A reading that says what is known changes nothing, though lines shifted and time passed."""
     known = registry([person(1)], [claim(person(1), "140902001001")])

@@ -103,6 +103,7 @@ def sealed(
         "writers": (KeycloakId("w2"), KeycloakId("w1")),
         "qualifications": {PERMANENT: KeycloakId("g1")},
         "card": "social-card",
+        "user_names": ("sx#", "break-glass-1"),
         "key": KEY,
     }
     return seal(rules, observed or realm_with(A, B), **(given | changes))
@@ -169,6 +170,7 @@ def test_everything_is_named_by_id() -> None:
             "role_claims": sorted(mappers.role_claims | mappers.identity_claims),
             "truthful": [{"kind": item.kind, "config": dict(item.config)} for item in mappers.truthful],
             "provider_attributes": sorted(mappers.provider_attributes),
+            "user_names": ["break-glass-1", "sx#"],
         },
     }
 

@@ -38,12 +38,7 @@ class Adopted:
 
 def adopt_accounts(registry: Registry, observed: ObservedRealm, *, today: date) -> Adopted:
     """Match people to users: by the id we kept; failing that by what we wrote into it."""
-    # Neither alone proves anything (administrators edit attributes and link cards): both must agree.
-    by_card = {
-        (identity.subject, user.attributes.get("person_id")): user
-        for user in observed.users.values()
-        for identity in user.identities
-    }
+    by_card = _by_card(observed)
     accounts = dict(registry.accounts)
     holds = {(hold.person, hold.kind): hold for hold in registry.holds}
     put: list[Hold] = []
@@ -90,11 +85,36 @@ def adopt_accounts(registry: Registry, observed: ObservedRealm, *, today: date) 
     )
 
 
+def lost_names(registry: Registry, observed: ObservedRealm) -> frozenset[PersonId]:
+    """People who never had an account and whose user name a stranger has: Keycloak would not make theirs."""
+    by_card = _by_card(observed)
+    taken = {user.username for user in observed.users.values()}
+    return frozenset(
+        person.id
+        for person in registry.persons.values()
+        if person.username in taken
+        and person.id not in registry.accounts
+        and _find(person, None, observed, by_card) is None
+    )
+
+
+_ByCard = Mapping[tuple[str, tuple[str, ...] | None], RealmUser]
+
+
+def _by_card(observed: ObservedRealm) -> _ByCard:
+    # Neither alone proves anything (administrators edit attributes and link cards): both must agree.
+    return {
+        (identity.subject, user.attributes.get("person_id")): user
+        for user in observed.users.values()
+        for identity in user.identities
+    }
+
+
 def _find(
     person: PersonRecord,
     account: AccountRecord | None,
     observed: ObservedRealm,
-    by_card: Mapping[tuple[str, tuple[str, ...] | None], RealmUser],
+    by_card: _ByCard,
 ) -> RealmUser | None:
     if account is not None and (user := observed.users.get(KeycloakId(account.keycloak_id))) is not None:
         return user

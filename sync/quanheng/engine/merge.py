@@ -83,10 +83,12 @@ def merge(
     pack: Pack,
     issuer: Issuer,
     taken: Collection[Username],
+    lost: Collection[PersonId] = (),
 ) -> Merged:
     """Lay ``accepted`` readings, in order of precedence, over ``registry``.
 
-    ``taken`` are user names that exist in the realm: none of them is issued, ours or foreign.
+    ``taken`` are user names that exist in the realm: none of them is issued, ours or foreign. ``lost``: known
+    people whose user name was taken before they had an account; they are issued another.
     """
     state = _State(
         persons=dict(registry.persons),
@@ -94,6 +96,9 @@ def merge(
         units=dict(registry.units),
         next_serial=registry.next_serial,
     )
+    for person in sorted(lost):
+        serial, username = _issue(state, pack, taken)
+        state.persons[person] = replace(state.persons[person], serial=serial, username=username)
     by_document = {person.document_index: person.id for person in registry.persons.values()}
     by_staff_no: dict[StaffNo, PersonId] = {
         person.staff_no: person.id for person in registry.persons.values()
@@ -209,21 +214,26 @@ def _identify(
 def _new_person(
     state: _State, row: StaffRow, index: str, issuer: Issuer, pack: Pack, taken: Collection[Username]
 ) -> PersonId:
-    while (username := Username(pack.username(state.next_serial))) in taken:
-        state.next_serial += 1
+    serial, username = _issue(state, pack, taken)
     person = PersonId(issuer.new_id())
     state.persons[person] = PersonRecord(
         id=person,
         username=username,
-        serial=state.next_serial,
+        serial=serial,
         subject=issuer.new_id(),
         document_index=index,
         phone_index="",
         name=row.name,
         staff_no=row.staff_no,
     )
-    state.next_serial += 1
     return person
+
+
+def _issue(state: _State, pack: Pack, taken: Collection[Username]) -> tuple[int, Username]:
+    while (username := Username(pack.username(state.next_serial))) in taken:
+        state.next_serial += 1
+    state.next_serial += 1
+    return state.next_serial - 1, username
 
 
 def _spread_names(state: _State, registry: Registry) -> None:

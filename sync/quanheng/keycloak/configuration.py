@@ -45,10 +45,10 @@ PARTS: Final = (
     clients.names_of_built_in,
     clients.other_clients,
     clients.service_roles,
+    roles.keycloaks_roles,
     roles.permission_roles,
     roles.post_roles,
     roles.default_role,
-    roles.administering_roles,
     mappers.protocol_mappers,
     mappers.provider_mappers,
 )

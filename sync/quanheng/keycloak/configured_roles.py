@@ -13,7 +13,7 @@ from quanheng.keycloak.configuration_files import DesiredConfiguration
 from quanheng.keycloak.representation import client_role, realm_role
 from quanheng.model.ids import RoleName
 from quanheng.policy.console_roles import REALM_MANAGEMENT
-from quanheng.policy.sealed_roles import BY_KEYCLOAK
+from quanheng.policy.sealed_roles import ACCOUNT, BY_KEYCLOAK, is_fixed
 
 
 def subsystems(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
@@ -59,17 +59,24 @@ def default_role(documents: Documents, desired: DesiredConfiguration) -> Iterato
     )
 
 
-def administering_roles(documents: Documents, _desired: DesiredConfiguration) -> Iterator[Mending]:
-    """Keycloak's own, which administrators' posts contain: exactly what Keycloak puts into them. Told alone:
-    it lets nobody change them (26.7.3, ``ClientPermissions.isInternal``), but the guard from within."""
-    client = documents.client(REALM_MANAGEMENT)
-    tail = f"/clients/{client['id']}/roles"
-    for role in sorted(documents.pages(tail), key=lambda role: str(role["name"])):
-        name = client_role(REALM_MANAGEMENT, role["name"])
-        wanted = BY_KEYCLOAK.get(name)
-        if wanted is not None:
-            found = {"composites": [*_parts(documents, role)]}
-            yield from mending(differences(f"roles.{name}", {"composites": sorted(wanted)}, found), None)
+def keycloaks_roles(documents: Documents, _desired: DesiredConfiguration) -> Iterator[Mending]:
+    """Keycloak's own, which posts and the default role contain: exactly what Keycloak puts into them. Those
+    that administer the realm are told alone: it lets nobody change them (26.7.3,
+    ``ClientPermissions.isInternal``), but the guard from within."""
+    for client_id in (REALM_MANAGEMENT, ACCOUNT):
+        client = documents.client(client_id)
+        bodies = [] if client is None else documents.pages(f"/clients/{client['id']}/roles")
+        for role in sorted(bodies, key=lambda role: str(role["name"])):
+            name = client_role(client_id, role["name"])
+            wanted = BY_KEYCLOAK.get(name)
+            if wanted is None:
+                continue
+            parts = _parts(documents, role)
+            mend = None if is_fixed(name) else partial(_mend_parts, documents, role["id"], parts, wanted)
+            gap = differences(
+                f"roles.{name}", {"composites": sorted(wanted)}, {"composites": [*map(str, parts)]}
+            )
+            yield from mending(gap, mend)
 
 
 class _Roles:

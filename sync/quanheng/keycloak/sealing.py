@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -115,14 +115,16 @@ def seal(
     writers: Iterable[KeycloakId],
     qualifications: Mapping[QualificationId, KeycloakId],
     card: str,
+    user_names: Collection[str],
     key: Ed25519PrivateKey,
 ) -> SealedRules:
     """Rules for one realm, signed (Ed25519, RFC 8032).
 
     ``writers``: user ids of our service accounts; ``qualifications``: the group of each; ``card``: alias of
-    the provider without whose link nobody holds a duty. A qualification without a group gets an id that no
-    group has: nobody is in it, so nobody gets what requires it. Raises :class:`UnsealableRulesError` when
-    the realm lacks a role.
+    the provider without whose link nobody holds a duty; ``user_names``: those that no administrator of the
+    realm gives to an account, where "#" at the end stands for a number. A qualification without a group gets
+    an id that no group has: nobody is in it, so nobody gets what requires it. Raises
+    :class:`UnsealableRulesError` when the realm lacks a role.
     """
     ids = _Ids(observed, qualifications)
     needed = frozenset[QualificationId]().union(*map(_required, rules.duties.values()))
@@ -148,6 +150,7 @@ def seal(
             "role_claims": sorted(mappers.decisive_claims),
             "truthful": [{"kind": item.kind, "config": dict(item.config)} for item in mappers.truthful],
             "provider_attributes": sorted(mappers.provider_attributes),
+            "user_names": sorted(user_names),
         },
     }
     ids.require_all()

@@ -18,6 +18,7 @@ from quanheng.model.change import Json
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.context import Context
+from quanheng.operations.glass.accounts import names_of_glass
 from quanheng.operations.noting import note_if_begun
 from quanheng.operations.waivers import read_waived
 from quanheng.store.meta import read_text, write_text
@@ -98,6 +99,7 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
         writers=[KeycloakId(user) for user in context.realm.own_actors],
         qualifications=qualification_groups(context.pack, observed.groups),
         card=CARD_PROVIDER,
+        user_names={context.pack.username_form, *names_of_glass(context)},
         key=key,
     )
     issue = Issue(sequence=sealed.sequence, digest=digest_of_rules(sealed), key=thumbprint(key.public_key()))

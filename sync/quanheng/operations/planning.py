@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from quanheng.clock import day_in_china
-from quanheng.engine.adopt import adopt_accounts
+from quanheng.engine.adopt import adopt_accounts, lost_names
 from quanheng.engine.desired import Desired, build_desired
 from quanheng.engine.diff import Difference, build_difference
 from quanheng.engine.merge import merge
@@ -54,6 +54,7 @@ def make_plan(context: Context, observed: ObservedRealm) -> Planned:
         pack=context.pack,
         issuer=context.issuer(),
         taken={user.username for user in observed.users.values()},
+        lost=lost_names(registry, observed),
     )
     adopted = adopt_accounts(merged.registry, observed, today=day_in_china(now))
     delta = adopted.extend(merged.delta)

@@ -104,6 +104,11 @@ class Pack:
         """The user name of a serial number."""
         return self.info.username_template.format(serial=serial)
 
+    @cached_property
+    def username_form(self) -> str:
+        """What every issued user name looks like, with "#" for its number."""
+        return self.info.username_template.partition("{")[0] + "#"
+
 
 def stricter_post(one: Post, other: Post) -> Post:
     """The stricter of two descriptions of one post; label, kind, category and article are the first's."""

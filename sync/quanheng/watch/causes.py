@@ -13,7 +13,7 @@ from quanheng.keycloak.judged_mappers import MapperRules, Verdict
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import RealmMapper, RealmRole
 from quanheng.policy.rules import CompiledRules
-from quanheng.policy.sealed_roles import BY_KEYCLOAK, contents_of
+from quanheng.policy.sealed_roles import BY_KEYCLOAK, contents_of, is_fixed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ def find_remedy(
     judge: MapperRules,
 ) -> Remedy:
     """What there is to take away, and what to put back of what is there. ``exchanged``: names by which
-    nothing may be found to be written. What its own roles contain, Keycloak lets nobody change; what entered
-    one would come with it, so such a role is put back nowhere."""
+    nothing may be found to be written. Of what its own roles contain, Keycloak lets nobody change most; what
+    entered one would come with it, so such a role is put back nowhere."""
     known = roles.keys() - exchanged
     surplus = find_surplus(roles, rules, untouched=exchanged)
     sound = known - (surplus.keys() & BY_KEYCLOAK.keys())
@@ -65,9 +65,7 @@ def find_remedy(
     }
     return Remedy(
         surplus={
-            name: parts & known
-            for name, parts in surplus.items()
-            if name not in BY_KEYCLOAK and parts & known
+            name: parts & known for name, parts in surplus.items() if not is_fixed(name) and parts & known
         },
         lacking={name: parts & sound for name, parts in sorted(lacking.items()) if parts & sound},
         default_groups=default_groups,

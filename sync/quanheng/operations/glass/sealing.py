@@ -39,6 +39,8 @@ log = get_logger(__name__)
 
 _READABLE: Final = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 """Without what is taken for something else on paper: I, l, 1, O, o, 0."""
+UNFINISHED: Final = ".unfinished"
+"""After the name of a file whose credentials do not hold yet."""
 _GROUPS: Final = 4
 _GROUP: Final = 6
 _OTP_BYTES: Final = 20
@@ -51,7 +53,9 @@ def seal_accounts(
     """Make or renew the sealed accounts (``only`` these), and write a file for each; returns the files.
 
     What an account had before, password, one-time password and sessions, ends once its file is written. When
-    that goes wrong half way the account is switched off, and its file is gone. Raises
+    that goes wrong half way the account is switched off, and its file is gone. A file is called
+    ``….unfinished`` until its sealing is written down: after one that is left by a process that was killed
+    the account has to be sealed again. Raises
     :class:`ConfigurationError` before anything is done when a file is there already or cannot be written;
     :class:`RefusedError` when somebody else made an account of such a name.
     """
@@ -93,10 +97,12 @@ def _seal(
     context: Context, accounts: GlassAccounts, known: GlassAccount, file: Path, address: str, by: str
 ) -> None:
     user = _account(context, accounts, known, by)
+    unfinished = file.with_name(f"{file.name}{UNFINISHED}")
+    unfinished.unlink(missing_ok=True)
     password, otp = _new_password(), Sensitive(base64.b32encode(secrets.token_bytes(_OTP_BYTES)).decode())
     # Before they hold, and before the old ones end: what holds and was not written would be lost.
-    write_private(file, _page(context, known.name, password, otp, address).encode())
-    with _undone(accounts, user, file):
+    write_private(unfinished, _page(context, known.name, password, otp, address).encode())
+    with _undone(accounts, user, unfinished):
         accounts.void(user)
         accounts.empower(user)
         body: dict[str, Json] = {
@@ -107,6 +113,7 @@ def _seal(
         }
         with context.database.transaction() as connection:
             note(context, connection, SEALED, body)
+    unfinished.rename(file)
 
 
 @contextmanager
@@ -119,7 +126,7 @@ def _undone(accounts: GlassAccounts, user: KeycloakId, file: Path) -> Iterator[N
         try:
             accounts.void(user)
         except QuanhengError as error:
-            log.error("the account may be on: seal it again", account=file.stem, problem=str(error))  # noqa: TRY400 -- expected
+            log.error("the account may be on: seal it again", account=str(user), problem=str(error))  # noqa: TRY400 -- expected
         file.unlink(missing_ok=True)
         raise
 

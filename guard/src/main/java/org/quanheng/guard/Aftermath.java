@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import org.keycloak.common.constants.ServiceAccountConstants;
 import org.keycloak.connections.jpa.JpaConnectionProvider;
 import org.keycloak.events.Event;
 import org.keycloak.events.EventListenerProvider;
@@ -272,6 +273,9 @@ final class Aftermath implements EventListenerProvider {
             if (isSecondWriter(user, standing) || !user.isEnabled() && Writers.own(user, realm, standing, options)) {
                 vetoes.refuse(session, realm, path, Refusal.writerAccount());
             }
+            if (known == null && delegate && isKept(user.getUsername(), standing)) {
+                vetoes.refuse(session, realm, path, Refusal.userName());
+            }
             if (known == null && delegate && user.isEnabled()) {
                 // Nobody has seen the personnel data of whom an administrator makes.
                 user.setEnabled(false);
@@ -286,6 +290,12 @@ final class Aftermath implements EventListenerProvider {
             if (refusal != null) {
                 vetoes.refuse(session, realm, path, refusal);
             }
+        }
+
+        /** One that is about to be issued would be lost to whom it is for; one of a service account looks like it. */
+        private boolean isKept(String name, Standing standing) {
+            return name.startsWith(ServiceAccountConstants.SERVICE_ACCOUNT_USER_PREFIX)
+                    || standing.valid() && standing.rules().protect().keeps(name);
         }
 
         /** A mapper that finds no attribute of a user takes one of the user's groups. */

@@ -9,6 +9,7 @@ import org.keycloak.models.RealmModel;
 import org.keycloak.models.UserModel;
 import org.quanheng.guard.Holdings.Gain;
 import org.quanheng.guard.Possessions.Possessed;
+import org.quanheng.guard.rules.Areas;
 import org.quanheng.guard.rules.Conflict;
 import org.quanheng.guard.rules.Held;
 import org.quanheng.guard.rules.Judge;
@@ -70,12 +71,17 @@ final class Grant {
             return Refusal.oneself(first);
         }
         List<Held> own = own(holdings, actor);
+        String place = Areas.of(user.getFirstAttribute(Holdings.AREA_ATTRIBUTE));
         for (Held item : gain.outermost()) {
             if (item.area() == null) {
                 return Refusal.direct(duty(item));
             }
             if (!Judge.mayGrant(rules, own, item.role(), item.area())) {
                 return Refusal.notEntitled(duty(item));
+            }
+            // The sync would take it away again. Where somebody's code says no area, that is left to it.
+            if (place != null && !place.equals(item.area())) {
+                return Refusal.elsewhere(duty(item));
             }
         }
         return null;

@@ -48,6 +48,10 @@ record Refusal(Status status, String rule, String article, String reason, String
         return of(Status.CONFLICT, "target-unlinked", duty, "该账号尚未绑定电子社保卡，不得承担岗位或权限");
     }
 
+    static Refusal elsewhere(Duty duty) {
+        return of(Status.CONFLICT, "target-elsewhere", duty, "该岗位不在此人工作的地区，不得跨地区授予");
+    }
+
     static Refusal removal() {
         return new Refusal(Status.FORBIDDEN, "account-removal", "", "受管账号不得删除，只能停用或注销。", "");
     }
@@ -59,6 +63,11 @@ record Refusal(Status status, String rule, String article, String reason, String
     static Refusal draftEnabled() {
         return new Refusal(Status.FORBIDDEN, "draft-enable", "",
                 "该账号是草稿：停用、无岗位，须待人事数据或 quanheng accounts complete 补全后由系统启用。", "");
+    }
+
+    static Refusal userName() {
+        return new Refusal(Status.FORBIDDEN, "user-name", "",
+                "该用户名是系统编发、服务账号或应急账号专用的，草稿请另取用户名。", "");
     }
 
     static Refusal credentials() {

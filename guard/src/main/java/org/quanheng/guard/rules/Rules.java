@@ -184,6 +184,8 @@ public record Rules(
      *     the next two
      * @param truthful what may write into them
      * @param providerAttributes attributes, in small letters, that no mapper of an identity provider may write
+     * @param userNames names that are issued, or kept for accounts of ours; "#" at the end stands for a number; may be
+     *     absent
      */
     public record Protect(
             Map<String, Set<String>> composites,
@@ -191,7 +193,8 @@ public record Rules(
             @JsonProperty("provider_mappers") Set<String> providerMappers,
             @JsonProperty("role_claims") Set<String> roleClaims,
             List<Mappers.Truthful> truthful,
-            @JsonProperty("provider_attributes") Set<String> providerAttributes) {
+            @JsonProperty("provider_attributes") Set<String> providerAttributes,
+            @JsonProperty("user_names") Set<String> userNames) {
 
         public Protect {
             composites = Map.copyOf(composites);
@@ -200,6 +203,20 @@ public record Rules(
             roleClaims = roleClaims == null ? Set.of() : Set.copyOf(roleClaims);
             truthful = orNone(truthful);
             providerAttributes = providerAttributes == null ? Set.of() : Set.copyOf(providerAttributes);
+            userNames = userNames == null ? Set.of() : Set.copyOf(userNames);
+        }
+
+        /** Whether a user name is for nobody but our writers to give. */
+        public boolean keeps(String userName) {
+            return userNames.stream().anyMatch(kept -> kept.endsWith("#")
+                    ? isNumbered(kept.substring(0, kept.length() - 1), userName)
+                    : kept.equals(userName));
+        }
+
+        private static boolean isNumbered(String prefix, String userName) {
+            return userName.startsWith(prefix)
+                    && userName.length() > prefix.length()
+                    && userName.chars().skip(prefix.length()).allMatch(each -> each >= '0' && each <= '9');
         }
     }
 
