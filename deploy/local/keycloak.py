@@ -151,6 +151,8 @@ def start_keycloak(
         f"--hostname={url}" if named else "--hostname-strict=false",
         "--cache=local",
         "--http-host=127.0.0.1",
+        # What somebody types as a user name may be anything (docs/explanation/personal-data.md).
+        "--spi-events-listener--jboss-logging--error-level=debug",
         f"--http-port={port}",
         "--http-management-host=127.0.0.1",
         f"--http-management-port={management_port}",

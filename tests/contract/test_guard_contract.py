@@ -69,6 +69,7 @@ def sealed(guard_bench: GuardBench, sequence: int, **changes: Any) -> SealedRule
         "qualifications": {},
         "card": "social-card",
         "user_names": {"sx#"},
+        "default_role": (RoleName("none"), ()),
         "key": guard_bench.key,
     }
     observed = ObservedRealm(groups={}, users={}, roles=realm.read_roles())

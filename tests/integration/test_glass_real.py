@@ -395,17 +395,16 @@ def test_a_sealing_that_fails(
 def test_a_sealing_that_is_killed(
     guarded: WatchedRealm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it leaves says by its name that it is worth nothing: a page has its name when it holds. Sealing
-    again replaces it."""
+    """What it leaves says by its name that it is worth nothing: a page has its name when it holds."""
     folder = tmp_path / "first"
     folder.mkdir()
-    page, left = folder / f"{FIRST}.txt", folder / f"{FIRST}.txt.unfinished"
-    left.write_text("of one that was killed")
+    page = folder / f"{FIRST}.txt"
     seen = []
 
     def looking(done: Any) -> Any:
         def look(*arguments: Any) -> Any:
-            seen.append((page.exists(), "口令" in left.read_text()))
+            (left,) = folder.iterdir()
+            seen.append((left.suffix, "口令" in left.read_text(), left.stat().st_mode & 0o777))
             return done(*arguments)
 
         return look
@@ -415,9 +414,58 @@ def test_a_sealing_that_is_killed(
 
     assert seal_accounts(guarded.world.context, admin_of(guarded), folder, [FIRST]) == (page,)
 
-    assert seen == [(False, True)] * 3
+    assert seen == [(".unfinished", True, 0o600)] * 3
     assert list(folder.iterdir()) == [page]
     assert page.stat().st_mode & 0o777 == 0o600
+
+
+CREDENTIALS: Final = (
+    "UPDATE_PASSWORD",
+    "CONFIGURE_TOTP",
+    "CONFIGURE_RECOVERY_AUTHN_CODES",
+    "webauthn-register",
+    "webauthn-register-passwordless",
+    "delete_credential",
+)
+"""Actions that an application may ask for (``kc_action``), and whoever is logged in for oneself."""
+
+
+def test_an_envelope_stays_true(guarded: WatchedRealm, tmp_path: Path) -> None:
+    """Whoever is logged in makes and changes no credential of one's own: no page for it is shown."""
+    envelope = seal(guarded, tmp_path / "first", FIRST)[FIRST]
+    before = guarded.admin.get(f"/users/{guarded.named(FIRST)}/credentials")
+    realm = guarded.world.context.realm_name
+    with FormBrowser() as opened:
+        door = opened.open(envelope["登录地址"])
+        asked = opened.fill_in(door, username=envelope["用户名"], password=envelope["口令"])
+        assert "code" in left_for(opened.fill_in(asked, otp=one_time_password(envelope["动态口令密钥"])))
+        for action in CREDENTIALS:
+            page = opened.open(console_login(guarded.server.url, realm, kc_action=action))
+            assert left_for(page).get("kc_action_status") == "error", action
+    assert guarded.admin.get(f"/users/{guarded.named(FIRST)}/credentials") == before
+
+
+def test_two_seal_at_once(guarded: WatchedRealm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page that is there opens nothing that is on: the later is refused, and its account switched off."""
+    seal(guarded, tmp_path / "before")
+    folder = tmp_path / "first"
+    folder.mkdir()
+    arm = GlassAccounts.arm
+
+    def second(*arguments: Any) -> Any:
+        monkeypatch.setattr(GlassAccounts, "arm", arm)
+        seal_accounts(guarded.world.context, admin_of(guarded), folder, [FIRST])
+        return arm(*arguments)
+
+    monkeypatch.setattr(GlassAccounts, "arm", second)
+    with pytest.raises(ConfigurationError, match="is there already"):
+        seal_accounts(guarded.world.context, admin_of(guarded), folder, [FIRST])
+
+    assert [file.name for file in folder.iterdir()] == [f"{FIRST}.txt"]
+    assert guarded.admin.get(f"/users/{guarded.named(FIRST)}")["enabled"] is False
+    assert "账号已停用" in problems(guarded)[FIRST]
+    seal(guarded, tmp_path / "second", FIRST)
+    assert problems(guarded) == {}
 
 
 def _role(guarded: WatchedRealm, user: str) -> None:

@@ -62,6 +62,35 @@ def test_only_where_somebody_works(guarded_realm: GuardedRealm) -> None:
     assert realm.groups_of(bureau) == set()
 
 
+def test_a_place_that_is_not_what_its_code_begins_with(guarded_realm: GuardedRealm) -> None:
+    """A development zone's township has a code of the county that it was cut out of: its group says where."""
+    realm = guarded_realm
+    zone, duty, office = (
+        "/机构/140901-开发区",
+        "/岗位/140901-开发区/经办人员",
+        "/岗位/140901-开发区/业务管理员",
+    )
+    if zone not in realm.groups:
+        for parent, name, area, role in (
+            (None, "机构", "", ""),
+            ("/机构", "140901-开发区", "140901", ""),
+            (zone, "高城乡", "140902077", ""),
+            ("/岗位", "140901-开发区", "", ""),
+            ("/岗位/140901-开发区", "经办人员", "140901", realm.roles["handler"]),
+            ("/岗位/140901-开发区", "业务管理员", "140901", realm.roles["business-admin"]),
+        ):
+            realm.add_group(parent, name, area=area, role=role)
+    granter = realm.add_person()
+    assert realm.join(realm.sync, granter, realm.groups[office]).status_code == 204
+    admin = realm.log_in(granter)
+    code = {"org_code": ["140902077"]}
+    inside = realm.add_person(attributes=code, groups=[f"{zone}/高城乡"])
+    outside = realm.add_person(attributes=code)
+
+    assert realm.join(admin, inside, realm.groups[duty]).status_code == 204
+    assert_vetoed(realm.join(admin, outside, realm.groups[duty]), "target-elsewhere", 409)
+
+
 def test_oneself(guarded_realm: GuardedRealm) -> None:
     """Nobody gives a duty to oneself, entitled or not."""
     realm = guarded_realm

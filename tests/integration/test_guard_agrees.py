@@ -119,6 +119,8 @@ def generate(random: Random) -> Iterator[Case]:
             writers=(),
             qualifications={name: KeycloakId(name) for name in QUALIFICATIONS},
             card="social-card",
+            user_names=(),
+            default_role=(RoleName("none"), ()),
             key=key,
         )
         body = json.loads(sealed.payload)

@@ -10,7 +10,7 @@ from fixtures.guard import CARD, GuardedRealm, assert_vetoed, raw
 from fixtures.pack_making import exclusion, post, rules_of
 from quanheng.keycloak.guard import SealedRules
 from quanheng.keycloak.sealing import seal
-from quanheng.model.ids import KeycloakId
+from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.operations.refresh import read_live
 
 RULES: Final = 2000
@@ -43,6 +43,8 @@ def sealed_rules(realm: GuardedRealm) -> SealedRules:
         writers=[KeycloakId(realm.sync.subject()), KeycloakId(realm.configurator.subject())],
         qualifications={},
         card=CARD,
+        user_names=(),
+        default_role=(RoleName("none"), ()),
         key=realm.key,
     )
 

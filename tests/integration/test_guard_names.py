@@ -69,6 +69,23 @@ def test_duties_keep_their_names(guarded_realm: GuardedRealm, rename: Send) -> N
     assert names(guarded_realm) == before
 
 
+def test_sealed_roles_keep_their_names(guarded_realm: GuardedRealm) -> None:
+    """Keycloak's own that everybody holds, and the default role: the next rules would not know them."""
+    realm = guarded_realm
+    default = realm.admin.get(realm.path(""))["defaultRole"]["id"]
+    tail = f"/clients/{realm.client('account')}/roles/view-profile"
+    own = realm.admin.get(realm.path(tail))["id"]
+    realm.publish(protect={**realm.rules()["protect"], "composites": {default: [own], own: []}})
+    power = realm.admin.get(realm.path(f"/clients/{realm.client('realm-management')}/roles/manage-users"))
+
+    for role in (own, default):
+        path = realm.path(f"/roles-by-id/{role}")
+        assert_vetoed(raw(realm.admin, "PUT", path, json={"name": "taken"}), "duty-role-rename", 403)
+        widened = raw(realm.admin, "POST", f"{path}/composites", json=[power])
+        assert_vetoed(widened, "power-composite", 403)
+    assert [role["id"] for role in realm.admin.get(realm.path(f"/roles-by-id/{default}/composites"))] == [own]
+
+
 @pytest.mark.parametrize("rename", RENAMINGS, ids=named)
 def test_unknown_duties_keep_their_names(guarded_realm: GuardedRealm, rename: Send) -> None:
     """While there are no rules, whatever may be a duty keeps its name."""

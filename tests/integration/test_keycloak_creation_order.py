@@ -69,6 +69,8 @@ def guarded(
             writers=[KeycloakId(user) for user in realm.own_actors],
             qualifications={PERMANENT: group},
             card="social-card",
+            user_names=(),
+            default_role=(RoleName("none"), ()),
             key=rules_key,
         )
     )

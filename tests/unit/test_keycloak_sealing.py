@@ -104,6 +104,7 @@ def sealed(
         "qualifications": {PERMANENT: KeycloakId("g1")},
         "card": "social-card",
         "user_names": ("sx#", "break-glass-1"),
+        "default_role": (DEFAULT, {RoleName("account/view-profile")}),
         "key": KEY,
     }
     return seal(rules, observed or realm_with(A, B), **(given | changes))
@@ -230,6 +231,18 @@ def test_a_whole_pack() -> None:
 
 
 DEFAULT, ASIDE, POST = RoleName("default-roles-shanxi"), RoleName("aside"), RoleName("post-c")
+
+
+def test_what_everybody_holds_is_protected() -> None:
+    """Exactly what the configuration says, as far as it is there; under another name it is not known."""
+    own = RoleName("account/view-profile")
+
+    def inside(*roles: RoleName) -> Any:
+        return json.loads(sealed(observed=realm_with(A, B, *roles)).payload)["protect"]["composites"]
+
+    assert inside(DEFAULT, own)[f"id-{DEFAULT}"] == [f"id-{own}"]
+    assert inside(DEFAULT)[f"id-{DEFAULT}"] == []
+    assert f"id-{DEFAULT}" not in inside(own)
 
 
 def exchanged(now: Mapping[str, RoleName], known: Mapping[KeycloakId, RoleName] | None = None) -> Exchanged:

@@ -24,19 +24,34 @@ def write_private(file: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.link(temporary, file)  # unlike a rename, fails when the name is taken
+        link_new(temporary, file)
         temporary.unlink()
+    except OSError as error:
+        raise _unwritable(file, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def link_new(existing: Path, file: Path) -> None:
+    """Give a file of the same folder a second name, durable on return; unlike a rename never over another's.
+
+    Raises :class:`ConfigurationError` when there is such a file.
+    """
+    try:
+        os.link(existing, file)
         sync_directory(file.parent)
     except FileExistsError:
         raise ConfigurationError(f"{file}: is there already", remedy="keep it, or name another") from None
     except OSError as error:
-        raise ConfigurationError(
-            f"{file}: cannot be written ({error.strerror})",
-            remedy="name a folder that has room, that you may write to, and whose file system knows owners "
-            "and links (not FAT)",
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise _unwritable(file, error) from None
+
+
+def _unwritable(file: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{file}: cannot be written ({error.strerror})",
+        remedy="name a folder that has room, that you may write to, and whose file system knows owners "
+        "and links (not FAT)",
+    )
 
 
 def sync_directory(directory: Path) -> None:

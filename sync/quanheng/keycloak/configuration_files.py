@@ -148,6 +148,12 @@ def read_administration(
     )
 
 
+def read_default_role(folder: Path | None = None) -> frozenset[RoleName]:
+    """What every user holds by the default role, as ``roles.yaml`` says."""
+    found = _read((folder or configuration_folder()) / "roles.yaml")["default_role"]
+    return frozenset(map(RoleName, found))
+
+
 def configuration_folder() -> Path:
     """Where the files are: in the installed package, or in the checkout."""
     shipped = Path(str(resources.files("quanheng"))) / "_keycloak_config"

@@ -116,19 +116,25 @@ def seal(
     qualifications: Mapping[QualificationId, KeycloakId],
     card: str,
     user_names: Collection[str],
+    default_role: tuple[RoleName, Collection[RoleName]],
     key: Ed25519PrivateKey,
 ) -> SealedRules:
     """Rules for one realm, signed (Ed25519, RFC 8032).
 
     ``writers``: user ids of our service accounts; ``qualifications``: the group of each; ``card``: alias of
     the provider without whose link nobody holds a duty; ``user_names``: those that no administrator of the
-    realm gives to an account, where "#" at the end stands for a number. A qualification without a group gets
-    an id that no group has: nobody is in it, so nobody gets what requires it. Raises
-    :class:`UnsealableRulesError` when the realm lacks a role.
+    realm gives to an account, where "#" at the end stands for a number; ``default_role``: what everybody
+    holds, and the roles in it, protected as far as they are there. A qualification without a group gets an
+    id that no group has: nobody is in it, so nobody gets what requires it. Raises
+    :class:`UnsealableRulesError` when the realm lacks a role of the packs.
     """
     ids = _Ids(observed, qualifications)
     needed = frozenset[QualificationId]().union(*map(_required, rules.duties.values()))
     mappers = read_mapper_rules()
+    contents = contents_of(rules, observed.roles)
+    everybody, inside = default_role
+    if everybody in observed.roles:
+        contents = {everybody: frozenset(inside) & observed.roles.keys(), **contents}
     body = {
         "format": FORMAT,
         "realm": realm,
@@ -142,9 +148,7 @@ def seal(
         "waivers": _waivers(rules, waivers),
         "groups": {ids.group(name): rules.qualifications.get(name, name) for name in needed},
         "protect": {
-            "composites": {
-                ids.role(role): ids.roles(parts) for role, parts in contents_of(rules, observed.roles).items()
-            },
+            "composites": {ids.role(role): ids.roles(parts) for role, parts in contents.items()},
             "protocol_mappers": sorted(mappers.protocol_mappers),
             "provider_mappers": sorted(mappers.provider_mappers),
             "role_claims": sorted(mappers.decisive_claims),

@@ -12,6 +12,7 @@ from quanheng.engine.desired import CARD_PROVIDER
 from quanheng.engine.matching import qualification_groups
 from quanheng.engine.waivers import waivers_in_force
 from quanheng.identity.rules_key import read_rules_key, thumbprint
+from quanheng.keycloak.configuration_files import read_default_role
 from quanheng.keycloak.guard import GuardStatus
 from quanheng.keycloak.sealing import Exchanged, Swap, digest_of_rules, duty_ids, find_exchanged, seal
 from quanheng.model.change import Json
@@ -99,6 +100,7 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
         writers=[KeycloakId(user) for user in context.realm.own_actors],
         qualifications=qualification_groups(context.pack, observed.groups),
         card=CARD_PROVIDER,
+        default_role=(context.realm.default_role, read_default_role()),
         user_names={context.pack.username_form, *names_of_glass(context)},
         key=key,
     )

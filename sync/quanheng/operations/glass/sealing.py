@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 from quanheng.clock import CHINA
 from quanheng.errors import ConfigurationError, QuanhengError, RefusedError
-from quanheng.identity.files import write_private
+from quanheng.identity.files import link_new, write_private
 from quanheng.keycloak.credentials import Credential
 from quanheng.keycloak.glass import OTP_DIGITS, OTP_SECONDS, GlassAccounts
 from quanheng.keycloak.open import connect_admin
@@ -55,7 +55,8 @@ def seal_accounts(
     What an account had before, password, one-time password and sessions, ends once its file is written. When
     that goes wrong half way the account is switched off, and its file is gone. A file is called
     ``….unfinished`` until its sealing is written down: after one that is left by a process that was killed
-    the account has to be sealed again. Raises
+    the account has to be sealed again. Of two that seal one account into one folder at once, the later ends
+    with the account switched off. Raises
     :class:`ConfigurationError` before anything is done when a file is there already or cannot be written;
     :class:`RefusedError` when somebody else made an account of such a name.
     """
@@ -97,8 +98,8 @@ def _seal(
     context: Context, accounts: GlassAccounts, known: GlassAccount, file: Path, address: str, by: str
 ) -> None:
     user = _account(context, accounts, known, by)
-    unfinished = file.with_name(f"{file.name}{UNFINISHED}")
-    unfinished.unlink(missing_ok=True)
+    # Of its own name: who else seals at the same time finds the page there in the end, and not this one.
+    unfinished = file.with_name(f"{file.name}.{secrets.token_hex(4)}{UNFINISHED}")
     password, otp = _new_password(), Sensitive(base64.b32encode(secrets.token_bytes(_OTP_BYTES)).decode())
     # Before they hold, and before the old ones end: what holds and was not written would be lost.
     write_private(unfinished, _page(context, known.name, password, otp, address).encode())
@@ -113,7 +114,8 @@ def _seal(
         }
         with context.database.transaction() as connection:
             note(context, connection, SEALED, body)
-    unfinished.rename(file)
+        link_new(unfinished, file)
+    unfinished.unlink()
 
 
 @contextmanager

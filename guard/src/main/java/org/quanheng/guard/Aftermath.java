@@ -1,5 +1,6 @@
 package org.quanheng.guard;
 
+import java.text.Normalizer;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -293,7 +294,8 @@ final class Aftermath implements EventListenerProvider {
         }
 
         /** One that is about to be issued would be lost to whom it is for; one of a service account looks like it. */
-        private boolean isKept(String name, Standing standing) {
+        private boolean isKept(String given, Standing standing) {
+            String name = Normalizer.normalize(given, Normalizer.Form.NFKC).toLowerCase(Locale.ROOT);
             return name.startsWith(ServiceAccountConstants.SERVICE_ACCOUNT_USER_PREFIX)
                     || standing.valid() && standing.rules().protect().keeps(name);
         }

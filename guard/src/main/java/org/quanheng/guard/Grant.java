@@ -71,7 +71,6 @@ final class Grant {
             return Refusal.oneself(first);
         }
         List<Held> own = own(holdings, actor);
-        String place = Areas.of(user.getFirstAttribute(Holdings.AREA_ATTRIBUTE));
         for (Held item : gain.outermost()) {
             if (item.area() == null) {
                 return Refusal.direct(duty(item));
@@ -79,12 +78,21 @@ final class Grant {
             if (!Judge.mayGrant(rules, own, item.role(), item.area())) {
                 return Refusal.notEntitled(duty(item));
             }
-            // The sync would take it away again. Where somebody's code says no area, that is left to it.
-            if (place != null && !place.equals(item.area())) {
+            if (worksElsewhere(holdings, item.area())) {
                 return Refusal.elsewhere(duty(item));
             }
         }
         return null;
+    }
+
+    /**
+     * Whether the sync would take a duty of this area away again. A code need not begin with that of the area that it
+     * lies in: a county that was recoded, a development zone. Where neither code nor group says an area, that is left to
+     * the sync.
+     */
+    private boolean worksElsewhere(Holdings holdings, String area) {
+        String place = Areas.of(user.getFirstAttribute(Holdings.AREA_ATTRIBUTE));
+        return place != null && !place.equals(area) && !holdings.areasOfPlaces(user).contains(area);
     }
 
     /**

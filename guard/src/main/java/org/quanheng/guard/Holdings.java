@@ -9,6 +9,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.keycloak.models.ClientModel;
 import org.keycloak.models.GroupModel;
 import org.keycloak.models.KeycloakSession;
@@ -78,6 +79,20 @@ final class Holdings {
     List<Held> heldInGroups(UserModel user) {
         List<Held> found = new ArrayList<>();
         user.getGroupsStream().forEach(group -> carried(group).forEach(carried -> add(carried, found)));
+        return found;
+    }
+
+    /** Where somebody works: for each group that says a place and gives no duty, the nearest area that it lies in. */
+    Set<String> areasOfPlaces(UserModel user) {
+        Set<String> found = new HashSet<>();
+        user.getGroupsStream()
+                .filter(group -> group.getFirstAttribute(AREA_ATTRIBUTE) != null)
+                .filter(group -> gainOfGroup(group).duties().isEmpty())
+                .forEach(group -> Stream.iterate(group, above -> above != null, GroupModel::getParent)
+                        .map(above -> above.getFirstAttribute(AREA_ATTRIBUTE))
+                        .filter(Areas::isArea)
+                        .findFirst()
+                        .ifPresent(found::add));
         return found;
     }
 

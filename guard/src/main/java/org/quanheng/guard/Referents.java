@@ -63,8 +63,10 @@ final class Referents {
                 ? KeycloaksOwn.hasRole(event.getPreviousName())
                 : KeycloaksOwn.hasClient(client);
         boolean matters = duty != null || !standing.valid() && !own;
-        if (matters && !Writers.include(session, realm, standing, options)) {
-            vetoes.refuse(session, realm, "roles-by-id/" + role.getId(), Refusal.roleRename(duty));
+        boolean sealed = standing.valid() && standing.rules().protect().composites().containsKey(role.getId());
+        if ((matters || sealed) && !Writers.include(session, realm, standing, options)) {
+            Refusal refusal = matters ? Refusal.roleRename(duty) : Refusal.sealedRoleRename();
+            vetoes.refuse(session, realm, "roles-by-id/" + role.getId(), refusal);
         }
     }
 

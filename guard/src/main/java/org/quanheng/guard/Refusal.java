@@ -110,6 +110,11 @@ record Refusal(Status status, String rule, String article, String reason, String
                 "角色“" + duty.label() + "”受权限规则约束，不得改名。", duty.label());
     }
 
+    static Refusal sealedRoleRename() {
+        return new Refusal(Status.FORBIDDEN, "duty-role-rename", "",
+                "该角色是默认角色或 Keycloak 自带的角色，其内容受权限规则约束，不得改名。", "");
+    }
+
     /** @param known whether there are rules; without them every role may be a duty */
     static Refusal clientRename(boolean known) {
         return new Refusal(Status.FORBIDDEN, "duty-client-rename", "", known

@@ -31,6 +31,11 @@ public final class Areas {
         return area;
     }
 
+    /** Whether a code is that of a county, city or province itself, and not of something in it. */
+    public static boolean isArea(String code) {
+        return code != null && code.equals(of(code));
+    }
+
     /** Whether something held in {@code area} (null: everywhere) is held where a rule for {@code areas} applies. */
     static boolean cover(Collection<String> areas, String area) {
         if (areas.isEmpty() || area == null) {

@@ -206,7 +206,7 @@ public record Rules(
             userNames = userNames == null ? Set.of() : Set.copyOf(userNames);
         }
 
-        /** Whether a user name is for nobody but our writers to give. */
+        /** Whether a user name, in small letters and without look-alikes, is for nobody but our writers to give. */
         public boolean keeps(String userName) {
             return userNames.stream().anyMatch(kept -> kept.endsWith("#")
                     ? isNumbered(kept.substring(0, kept.length() - 1), userName)
