@@ -87,6 +87,12 @@ def test_our_accounts_and_qualifications_are_in_them(guarded: World) -> None:
     assert body["groups"] == {groups["资格", "正式在编"]: "正式在编"}
 
 
+def test_names_that_no_draft_takes(guarded: World) -> None:
+    """Those that are issued, and the sealed accounts', of whatever number."""
+    publish(guarded)
+    assert in_force(guarded)["protect"]["user_names"] == ["break-glass-#", "sx#"]
+
+
 def test_before_there_are_groups(world: World) -> None:
     """In an empty realm a qualification is a group that nobody can be in; once there is one, it is told."""
     install_guard(world.fake, world.settings.keys_directory)

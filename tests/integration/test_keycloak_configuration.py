@@ -557,17 +557,17 @@ NEARLY: Final = (
 )
 
 
-@pytest.mark.parametrize("field", ["username", "staff_no"])
+@pytest.mark.parametrize("field", ["username", "firstName", "staff_no"])
 def test_no_number_gets_in(keycloak_realm: KeycloakRealm, field: str) -> None:
-    """What the logs would hide is neither a user name nor a staff number, and Keycloak says so in Chinese;
-    what only looks like it is (decision 8)."""
+    """What the logs would hide is neither a user name nor a name nor a staff number, and Keycloak says so in
+    Chinese; what only looks like it is (decision 8)."""
     admin = keycloak_realm.admin()
     users = admin.realm_path("/users")
     admin.request("POST", users, json={"username": "draft", "enabled": False})
     made = f"{users}/{admin.get(users, username='draft')[0]['id']}"
 
     def body(text: str) -> dict[str, Any]:
-        fields = {"attributes": {"staff_no": [text]}} if field == "staff_no" else {"username": text}
+        fields = {"attributes": {"staff_no": [text]}} if field == "staff_no" else {field: text}
         return {"username": "other", "enabled": False, **fields}
 
     full_width = ["".join(chr(ord(letter) + 0xFEE0) for letter in text) for text in NUMBERS[:5]]

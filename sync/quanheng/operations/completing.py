@@ -257,7 +257,9 @@ def _find_draft(
     user = context.realm.find_user(username)
     if user is None:
         raise RefusedError(
-            f"there is no account {username}", remedy="copy the name from 'quanheng accounts drafts'"
+            f"there is no account {username}",
+            remedy="copy the name from 'quanheng accounts drafts'; one that is shown by its id has somebody's"
+            " number in it: have the master administrator delete it, and make another",
         )
     if any(account.keycloak_id == user.id for account in registry.accounts.values()):
         raise RefusedError(

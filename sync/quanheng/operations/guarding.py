@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from string import digits
 from typing import Final
 
 from quanheng.clock import day_in_china
@@ -16,7 +17,7 @@ from quanheng.keycloak.configuration_files import read_default_role
 from quanheng.keycloak.guard import GuardStatus
 from quanheng.keycloak.sealing import Exchanged, Swap, digest_of_rules, duty_ids, find_exchanged, seal
 from quanheng.model.change import Json
-from quanheng.model.ids import KeycloakId, RoleName
+from quanheng.model.ids import KeycloakId, RoleName, Username
 from quanheng.model.realm import ObservedRealm
 from quanheng.operations.context import Context
 from quanheng.operations.glass.accounts import names_of_glass
@@ -101,7 +102,7 @@ def publish_rules(context: Context, observed: ObservedRealm) -> Published | None
         qualifications=qualification_groups(context.pack, observed.groups),
         card=CARD_PROVIDER,
         default_role=(context.realm.default_role, read_default_role()),
-        user_names={context.pack.username_form, *names_of_glass(context)},
+        user_names={context.pack.username_form, *map(_numbered, names_of_glass(context))},
         key=key,
     )
     issue = Issue(sequence=sealed.sequence, digest=digest_of_rules(sealed), key=thumbprint(key.public_key()))
@@ -152,6 +153,11 @@ def read_issue(context: Context) -> Issue:
     with context.database.reading() as connection:
         text = read_text(connection, _ISSUED)
     return Issue() if text is None else Issue(**json.loads(text))
+
+
+def _numbered(name: Username) -> str:
+    """All names that differ from this one by their number alone."""
+    return f"{name.rstrip(digits)}#" if name[-1:].isdigit() else name
 
 
 def _has(status: GuardStatus, last: Issue, issue: Issue) -> bool:

@@ -45,7 +45,7 @@ record Refusal(Status status, String rule, String article, String reason, String
     }
 
     static Refusal unlinked(Duty duty) {
-        return of(Status.CONFLICT, "target-unlinked", duty, "该账号尚未绑定电子社保卡，不得承担岗位或权限");
+        return of(Status.CONFLICT, "target-unlinked", duty, "该账号尚未绑定电子社保卡（草稿补全后由系统绑定），不得承担岗位或权限");
     }
 
     static Refusal elsewhere(Duty duty) {
