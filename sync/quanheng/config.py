@@ -8,36 +8,16 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
+from quanheng.bridge.settings import BridgeSettings
+from quanheng.config_fields import LOOPBACK, RelativePath, SafeUrl, StrictSettings
 from quanheng.errors import ConfigurationError
 from quanheng.model.person import APPLICATION
 
 
-def _against_file(path: Path, info: ValidationInfo) -> Path:
-    base = (info.context or {}).get("base", Path())
-    return path if path.is_absolute() else base / path
-
-
-RelativePath = Annotated[Path, AfterValidator(_against_file)]
-"""A path, taken from the folder of ``quanheng.toml`` when it is relative."""
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ClientSettings(_Settings):
+class ClientSettings(StrictSettings):
     """A service client: authenticates with ``private_key_jwt`` (RFC 7523)."""
 
     client_id: str
@@ -45,7 +25,7 @@ class ClientSettings(_Settings):
     """PEM private key (ES256), mode 0600."""
 
 
-class KeycloakSettings(_Settings):
+class KeycloakSettings(StrictSettings):
     """The Keycloak server and our two clients in its realm (decision 14)."""
 
     url: str
@@ -63,7 +43,7 @@ class KeycloakSettings(_Settings):
     guard would. Whoever steals that client's key then owns the realm."""
 
 
-class FeedSettings(_Settings):
+class FeedSettings(StrictSettings):
     """An HR feed: a folder with a manifest and the files it names."""
 
     kind: Literal["feed"]
@@ -73,7 +53,7 @@ class FeedSettings(_Settings):
     max_megabytes: int = Field(default=1024, ge=1)
 
 
-class LdapSettings(_Settings):
+class LdapSettings(StrictSettings):
     """An LDAP directory, read live."""
 
     kind: Literal["ldap"]
@@ -96,7 +76,7 @@ class LdapSettings(_Settings):
 SourceSettings = Annotated[FeedSettings | LdapSettings, Field(discriminator="kind")]
 
 
-class Limit(_Settings):
+class Limit(StrictSettings):
     """How much of one kind of change passes without a second person: both bounds hold."""
 
     count: int = Field(ge=0)
@@ -104,7 +84,7 @@ class Limit(_Settings):
     """Of the accounts (or groups) that exist. One single change always passes the percentage."""
 
 
-class SafetySettings(_Settings):
+class SafetySettings(StrictSettings):
     """Limits per kind of change (decision 15)."""
 
     disable: Limit = Limit(count=50, percent=5)
@@ -121,7 +101,7 @@ class SafetySettings(_Settings):
     """How long a plan may wait for its approval."""
 
 
-class ScheduleSettings(_Settings):
+class ScheduleSettings(StrictSettings):
     """When the daemon does what."""
 
     sync_minutes: int = Field(default=15, ge=1)
@@ -130,7 +110,7 @@ class ScheduleSettings(_Settings):
     heartbeat_file: RelativePath | None = None
 
 
-class WatchSettings(_Settings):
+class WatchSettings(StrictSettings):
     """What the daemon looks after between two syncs."""
 
     enabled: bool = True
@@ -138,25 +118,17 @@ class WatchSettings(_Settings):
     """How often it asks for what happened."""
 
 
-def _https_or_loopback(url: str) -> str:
-    parts = urlsplit(url)
-    local = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise ValueError("an address of another machine begins with https://")
-    return url
-
-
-class WebhookSettings(_Settings):
+class WebhookSettings(StrictSettings):
     """A program that is told by HTTP."""
 
-    url: Annotated[str, AfterValidator(_https_or_loopback)]
+    url: SafeUrl
     secret_file: RelativePath
     """One line, mode 0600: key of the HMAC-SHA256 under each message."""
     ca_file: RelativePath | None = None
     timeout_seconds: float = Field(default=10, gt=0, le=60)
 
 
-class SmtpSettings(_Settings):
+class SmtpSettings(StrictSettings):
     """A mail server, by STARTTLS."""
 
     host: str
@@ -173,14 +145,14 @@ class SmtpSettings(_Settings):
 
     @model_validator(mode="after")
     def _private(self) -> Self:
-        if not self.starttls and self.host not in ("127.0.0.1", "::1", "localhost"):
+        if not self.starttls and self.host not in LOOPBACK:
             raise ValueError("without starttls only on this machine")
         if (self.user is None) != (self.password_file is None):
             raise ValueError("user and password_file go together")
         return self
 
 
-class NotifySettings(_Settings):
+class NotifySettings(StrictSettings):
     """Who is told of vetoes, repairs and what needs a person; every way that is set is used."""
 
     file: RelativePath | None = None
@@ -189,7 +161,7 @@ class NotifySettings(_Settings):
     smtp: SmtpSettings | None = None
 
 
-class Settings(_Settings):
+class Settings(StrictSettings):
     """All of ``quanheng.toml``."""
 
     packs: tuple[str, ...] = Field(min_length=1)
@@ -207,6 +179,8 @@ class Settings(_Settings):
     schedule: ScheduleSettings = Field(default=ScheduleSettings(), validate_default=True)
     watch: WatchSettings = WatchSettings()
     notify: NotifySettings = NotifySettings()
+    bridge: BridgeSettings | None = None
+    """Login by 电子社保卡; only ``quanheng bridge`` needs it."""
 
 
 def read_settings(file: Path) -> Settings:

@@ -333,3 +333,101 @@ meta = Table(
     Column("key", String(48), primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+card_login = Table(
+    "card_login",
+    metadata,
+    # One code of a login by card, and the request it is for. No ID number, no card number, no secret: of
+    # what the browser holds its SHA-256.
+    Column("id", String(64), primary_key=True),
+    Column("browser_hash", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("client_id", String(64), nullable=False),
+    Column("client_name", String(60), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("client_state", Text, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("code_challenge", String(43), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("locale", String(2), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("deadline", Instant, nullable=False, index=True),
+    Column("expires_at", Instant),
+    Column("qr_code", Text),
+    Column("refreshes", Integer, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("browser", String(120), nullable=False),
+    Column("refusal", String(32)),
+    Column("office", String(120), nullable=False, server_default=""),
+    Column("person_id", String(32)),
+    Column("subject", String(64)),
+    Column("region", String(24), nullable=False, server_default=""),
+    Column("authenticated_at", Instant),
+)
+Index("card_login_open", card_login.c.state, card_login.c.deadline)
+
+bridge_code = Table(
+    "bridge_code",
+    metadata,
+    # Authorization codes, by their SHA-256.
+    Column("code_hash", String(64), primary_key=True),
+    Column("client_id", String(64), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("code_challenge", String(43), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("authenticated_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("used_at", Instant),
+)
+
+bridge_token = Table(
+    "bridge_token",
+    metadata,
+    # Access tokens for userinfo, by their SHA-256; of a code that comes a second time they are gone.
+    Column("token_hash", String(64), primary_key=True),
+    Column("code_hash", String(64), nullable=False, index=True),
+    Column("client_id", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+bridge_assertion = Table(
+    "bridge_assertion",
+    metadata,
+    # Client assertions that were taken: each counts once (RFC 7523, section 3).
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+bridge_key = Table(
+    "bridge_key",
+    metadata,
+    # Keys that sign tokens; the private half is wrapped in the bridge's own key, not in the data key.
+    Column("kid", String(64), primary_key=True),
+    Column("algorithm", String(16), nullable=False),
+    Column("public_jwk", JSON, nullable=False),
+    Column("private_wrapped", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("signs_from", Instant, nullable=False),
+    Column("published_until", Instant),  # null: not retired
+)
+
+login_record = Table(
+    "login_record",
+    metadata,
+    # Who logged in by card, when, from where, and how it ended: written once by the bridge, taken into the
+    # ledger by the daemon, which has the key for it.
+    Column("id", Integer, primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("login", String(64), nullable=False, unique=True),
+    Column("outcome", String(32), nullable=False),
+    Column("person_id", String(32), index=True),
+    Column("client_id", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("browser", String(120), nullable=False),
+    Column("region", String(24), nullable=False),
+    Column("noted_at", Instant),  # null: not in the ledger yet
+)
