@@ -179,7 +179,6 @@ class BridgeSettings(StrictSettings):
     """Life of an authorization code."""
     token_seconds: int = Field(default=120, ge=30, le=600)
     """Life of an ID token and an access token: Keycloak uses them at once."""
-    signing_algorithm: Literal["ES256", "RS256"] = "ES256"
     acr: str = "urn:quanheng:acr:social-card"
     """What tokens say of how strong a login was."""
     amr: tuple[str, ...] = ("mca",)

@@ -210,6 +210,14 @@ def upsert(
     connection.execute(final, [dict(row) for row in rows])
 
 
+def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its primary key is there; tells whether it was inserted. Atomic among processes."""
+    builder = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    keys = [column.name for column in table.primary_key]
+    statement = builder(table).values(dict(row)).on_conflict_do_nothing(index_elements=keys)
+    return connection.execute(statement).rowcount == 1
+
+
 def migrate(engine: Engine) -> None:
     """Bring the schema to this version's; one process at a time, whole or not at all.
 

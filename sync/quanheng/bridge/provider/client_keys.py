@@ -1,0 +1,131 @@
+"""The public keys of clients, read from where they publish them (``jwks_url``)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import aiohttp
+import jwt
+
+from quanheng.bridge.settings import ProviderClientSettings
+from quanheng.clock import Clock
+from quanheng.logs import get_logger
+
+AGAIN_SECONDS: Final = 10
+"""A key that is not known has the set read again, but no more often."""
+STALE_SECONDS: Final = 3600
+"""How long a set counts that could not be read again."""
+RENEW_SECONDS: Final = 300
+MAX_BYTES: Final = 65_536
+MAX_KEYS: Final = 32
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=4, connect=2)
+
+log = get_logger(__name__)
+
+
+class ClientKeys(Protocol):
+    """Where public keys of clients come from."""
+
+    async def find(self, client: ProviderClientSettings, kid: str) -> jwt.PyJWK | None:
+        """The key of a client by this name; None when the client has none such."""
+
+    async def close(self) -> None:
+        """Close connections."""
+
+
+@dataclass
+class _KeySet:
+    keys: Mapping[str, jwt.PyJWK] = field(default_factory=dict)
+    read_at: float | None = None
+    tried_at: float | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class PublishedKeys:
+    """Reads them by HTTP, and keeps them for a while."""
+
+    def __init__(self, clock: Clock, ca_file: Path | None = None) -> None:
+        self._clock = clock
+        self._ca_file = ca_file
+        self._sets: dict[str, _KeySet] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def find(self, client: ProviderClientSettings, kid: str) -> jwt.PyJWK | None:
+        """See :meth:`ClientKeys.find`. A set is read again for a name that it has not, and now and then."""
+        kept = self._sets.setdefault(client.jwks_url, _KeySet())
+        async with kept.lock:
+            now = self._clock().timestamp()
+            if self._is_due(kept, kid, now):
+                kept.tried_at = now
+                found = await self._read(client.jwks_url)
+                if found is not None:
+                    kept.keys, kept.read_at = found, now
+            if kept.read_at is None or not 0 <= now - kept.read_at <= STALE_SECONDS:
+                return None
+            return kept.keys.get(kid)
+
+    async def close(self) -> None:
+        """See :meth:`ClientKeys.close`."""
+        if self._session is not None:
+            await self._session.close()
+
+    @staticmethod
+    def _is_due(kept: _KeySet, kid: str, now: float) -> bool:
+        if kept.read_at is None or kept.tried_at is None or now < kept.tried_at:
+            return kept.tried_at is None or not 0 <= now - kept.tried_at < 1
+        wanted = kid not in kept.keys or now - kept.read_at > RENEW_SECONDS
+        return wanted and now - kept.tried_at >= AGAIN_SECONDS
+
+    async def _read(self, url: str) -> Mapping[str, jwt.PyJWK] | None:
+        if self._session is None:
+            context = ssl.create_default_context(cafile=self._ca_file)
+            self._session = aiohttp.ClientSession(
+                timeout=_TIMEOUT, connector=aiohttp.TCPConnector(ssl=context, limit=4)
+            )
+        try:
+            async with self._session.get(url, allow_redirects=False) as answer:
+                body = await answer.content.read(MAX_BYTES + 1)
+                if answer.status != 200 or len(body) > MAX_BYTES:
+                    log.warning("keys of a client cannot be read", status=answer.status)
+                    return None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("keys of a client cannot be read", fault=type(error).__name__)
+            return None
+        return parse_keys(body)
+
+
+def parse_keys(body: bytes) -> Mapping[str, jwt.PyJWK]:
+    """Keys of a JSON Web Key Set (RFC 7517) that may verify signatures, by name. Others are passed over."""
+    try:
+        listed = json.loads(body)["keys"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    found: dict[str, jwt.PyJWK] = {}
+    for item in listed[:MAX_KEYS] if isinstance(listed, list) else ():
+        if isinstance(item, dict) and _may_verify(item):
+            try:
+                found[item["kid"]] = jwt.PyJWK(item, algorithm=_ANY_OF_TYPE.get(item.get("kty", "")))
+            except (jwt.PyJWTError, ValueError, TypeError):
+                continue
+    return found
+
+
+_ANY_OF_TYPE: Final[Mapping[str, str]] = {"RSA": "RS256", "EC": "ES256"}
+"""Which algorithm a key is read for; which one it verifies is decided by ``assertions``."""
+
+
+def _may_verify(item: Mapping[str, Any]) -> bool:
+    operations: Sequence[object] = item.get("key_ops") or ("verify",)
+    return (
+        isinstance(item.get("kid"), str)
+        and item.get("kty") in _ANY_OF_TYPE
+        and item.get("use", "sig") == "sig"
+        and "verify" in operations
+        and "d" not in item
+    )
