@@ -1,19 +1,22 @@
 """What the provider has given: authorization codes, access tokens, and client assertions that it took.
 
-Codes and tokens are kept as SHA-256: they have 256 random bits, so nothing slower is needed, and whoever reads
-the store cannot use them.
+Codes and tokens are kept as SHA-256: they have 256 random bits, so nothing slower is needed, and whoever
+reads the store cannot use them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from quanheng.store.database import insert_new
 from quanheng.store.tables import bridge_assertion, bridge_code, bridge_token
+
+_CODES_KNOWN: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,5 +122,7 @@ def take_assertion(connection: Connection, client_id: str, identifier: str, expi
 
 def forget_expired(connection: Connection, now: datetime) -> None:
     """Remove what no longer counts, and could not count again."""
-    for table in (bridge_token, bridge_code, bridge_assertion):
+    for table in (bridge_token, bridge_assertion):
         connection.execute(delete(table).where(table.c.expires_at < now))
+    # A code that comes a second time is known as long as tokens of the first may count.
+    connection.execute(delete(bridge_code).where(bridge_code.c.expires_at < now - _CODES_KNOWN))

@@ -11,7 +11,7 @@ from typing import Any, Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from quanheng.bridge.provider.client_keys import ClientKeys
+from quanheng.bridge.provider.client_keys import ClientKey, ClientKeys
 from quanheng.bridge.provider.errors import TokenError
 from quanheng.bridge.settings import ProviderClientSettings
 from quanheng.clock import Clock
@@ -24,7 +24,7 @@ LEEWAY: Final = timedelta(seconds=30)
 MAX_ASSERTION: Final = 4096
 MIN_RSA_BITS: Final = 2048
 _HEADER: Final = frozenset({"alg", "kid", "typ", "x5t", "x5t#S256", "cty"})
-"""Anything else says how to verify (``jwk``, ``jku``, ``x5u``, ``x5c``) or has to be understood (``crit``)."""
+"""Anything else says how to verify (``jwk``, ``jku``, ``x5u``) or has to be understood (``crit``)."""
 _TYPES: Final = frozenset({None, "JWT", "jwt", "client-authentication+jwt"})
 
 
@@ -78,7 +78,7 @@ class Assertions:
         if key is None or not fits(key, algorithm):
             return None
         try:
-            claims = jwt.decode(assertion, key.key, algorithms=[algorithm], options=_SIGNATURE_ALONE)
+            claims = jwt.decode(assertion, key.public, algorithms=[algorithm], options=_SIGNATURE_ALONE)
         except jwt.PyJWTError:
             return None
         return self._judge(client, claims)
@@ -122,11 +122,10 @@ _SIGNATURE_ALONE: Final[Any] = {
 }
 
 
-def fits(key: jwt.PyJWK, algorithm: str) -> bool:
+def fits(key: ClientKey, algorithm: str) -> bool:
     """Whether a key is of the algorithm's type, strong enough, and not meant for another algorithm."""
-    public = key.key
-    declared = getattr(key, "_jwk_data", {}).get("alg")
-    if declared is not None and declared != algorithm:
+    public = key.public
+    if key.algorithm not in (None, algorithm):
         return False
     if algorithm == "ES256":
         return isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP256R1)

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from quanheng.bridge.settings import ProviderClientSettings
 from quanheng.clock import Clock
@@ -29,10 +30,19 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=4, connect=2)
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A public key of a client."""
+
+    public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+    algorithm: str | None
+    """The only one that it is for, when the client says so."""
+
+
 class ClientKeys(Protocol):
     """Where public keys of clients come from."""
 
-    async def find(self, client: ProviderClientSettings, kid: str) -> jwt.PyJWK | None:
+    async def find(self, client: ProviderClientSettings, kid: str) -> ClientKey | None:
         """The key of a client by this name; None when the client has none such."""
 
     async def close(self) -> None:
@@ -41,7 +51,7 @@ class ClientKeys(Protocol):
 
 @dataclass
 class _KeySet:
-    keys: Mapping[str, jwt.PyJWK] = field(default_factory=dict)
+    keys: Mapping[str, ClientKey] = field(default_factory=dict)
     read_at: float | None = None
     tried_at: float | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -56,7 +66,7 @@ class PublishedKeys:
         self._sets: dict[str, _KeySet] = {}
         self._session: aiohttp.ClientSession | None = None
 
-    async def find(self, client: ProviderClientSettings, kid: str) -> jwt.PyJWK | None:
+    async def find(self, client: ProviderClientSettings, kid: str) -> ClientKey | None:
         """See :meth:`ClientKeys.find`. A set is read again for a name that it has not, and now and then."""
         kept = self._sets.setdefault(client.jwks_url, _KeySet())
         async with kept.lock:
@@ -82,7 +92,7 @@ class PublishedKeys:
         wanted = kid not in kept.keys or now - kept.read_at > RENEW_SECONDS
         return wanted and now - kept.tried_at >= AGAIN_SECONDS
 
-    async def _read(self, url: str) -> Mapping[str, jwt.PyJWK] | None:
+    async def _read(self, url: str) -> Mapping[str, ClientKey] | None:
         if self._session is None:
             context = ssl.create_default_context(cafile=self._ca_file)
             self._session = aiohttp.ClientSession(
@@ -100,31 +110,34 @@ class PublishedKeys:
         return parse_keys(body)
 
 
-def parse_keys(body: bytes) -> Mapping[str, jwt.PyJWK]:
+def parse_keys(body: bytes) -> Mapping[str, ClientKey]:
     """Keys of a JSON Web Key Set (RFC 7517) that may verify signatures, by name. Others are passed over."""
     try:
         listed = json.loads(body)["keys"]
     except (ValueError, KeyError, TypeError):
         return {}
-    found: dict[str, jwt.PyJWK] = {}
+    found: dict[str, ClientKey] = {}
     for item in listed[:MAX_KEYS] if isinstance(listed, list) else ():
         if isinstance(item, dict) and _may_verify(item):
             try:
-                found[item["kid"]] = jwt.PyJWK(item, algorithm=_ANY_OF_TYPE.get(item.get("kty", "")))
+                public = jwt.PyJWK(item, algorithm=_READ_AS[item["kty"]]).key
             except (jwt.PyJWTError, ValueError, TypeError):
                 continue
+            if isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+                algorithm = item.get("alg")
+                found[item["kid"]] = ClientKey(public, None if algorithm is None else str(algorithm))
     return found
 
 
-_ANY_OF_TYPE: Final[Mapping[str, str]] = {"RSA": "RS256", "EC": "ES256"}
-"""Which algorithm a key is read for; which one it verifies is decided by ``assertions``."""
+_READ_AS: Final[Mapping[str, str]] = {"RSA": "RS256", "EC": "ES256"}
+"""What reads a key of this type; which algorithms it may verify is decided by ``assertions``."""
 
 
 def _may_verify(item: Mapping[str, Any]) -> bool:
     operations: Sequence[object] = item.get("key_ops") or ("verify",)
     return (
         isinstance(item.get("kid"), str)
-        and item.get("kty") in _ANY_OF_TYPE
+        and item.get("kty") in _READ_AS
         and item.get("use", "sig") == "sig"
         and "verify" in operations
         and "d" not in item

@@ -1,4 +1,4 @@
-"""The keys that sign tokens: one signs, those before it stay published as long as anything of theirs counts."""
+"""The keys that sign tokens: one signs, those before it stay published while anything of theirs counts."""
 
 from __future__ import annotations
 
