@@ -14,6 +14,7 @@ import aiohttp
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from quanheng.bridge.fetching import read_at_most
 from quanheng.bridge.settings import ProviderClientSettings
 from quanheng.clock import Clock
 from quanheng.logs import get_logger
@@ -100,8 +101,8 @@ class PublishedKeys:
             )
         try:
             async with self._session.get(url, allow_redirects=False) as answer:
-                body = await answer.content.read(MAX_BYTES + 1)
-                if answer.status != 200 or len(body) > MAX_BYTES:
+                body = await read_at_most(answer, MAX_BYTES)
+                if answer.status != 200 or body is None:
                     log.warning("keys of a client cannot be read", status=answer.status)
                     return None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
