@@ -12,20 +12,14 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from quanheng.bridge.card.messages import SIGNATURE_HEADER, TIMESTAMP_HEADER, canonical_text
 from quanheng.bridge.card.port import PlatformAnswerError
-from quanheng.bridge.card.protection import (
-    HmacSha1AesCbc,
-    HmacSm3Sm4Gcm,
-    MessageProtection,
-    answer_text,
-    signed_text,
-)
+from quanheng.bridge.card.protection import HmacSha1AesCbc, HmacSm3Sm4Gcm, MessageProtection
 from quanheng.simulator.codes import Codes, CodeState
 from quanheng.simulator.faults import FaultKind, Faults
 from quanheng.simulator.people import DOCUMENT_KINDS, People
 from quanheng.simulator.settings import SimulatorSettings
 
-SIGNATURE: Final = "_api_signature"
 _HEADERS: Final = ("_api_name", "_api_version", "_api_timestamp", "_api_access_key")
 _CLOCK_SECONDS: Final = 300
 _MAX_BODY: Final = 65_536
@@ -76,11 +70,11 @@ class Platform:
         except RefusedRequestError as error:
             return _gateway(error.status, str(error))
         told = self._serve(service, fields)
-        answer = self._sign(told, service, request.headers[SIGNATURE])
-        earlier = self._earlier.setdefault(service, answer)
+        answer = self._sign(told, service)
         if self._faults.take(FaultKind.REPLAY, service) is not None:
-            return earlier
-        self._earlier[service] = answer
+            return self._earlier.get(service, answer)
+        if not self._faults.listed():
+            self._earlier[service] = answer  # an honest one
         return answer
 
     def _spoilt(self, service: str) -> Response | None:
@@ -104,9 +98,9 @@ class Platform:
             raise RefusedRequestError(400, "the body is not {security: text}")
         if headers["_api_access_key"] != self._settings.access_key:
             raise RefusedRequestError(403, "the access key is not known")
-        signature = request.headers.get(SIGNATURE, "")
+        signature = request.headers.get(SIGNATURE_HEADER, "")
         try:
-            self._protection.verify(signed_text({**headers, "security": security}), signature)
+            self._protection.verify(canonical_text({**headers, "security": security}), signature)
         except PlatformAnswerError:
             raise RefusedRequestError(403, "the signature is wrong") from None
         self._require_now(headers["_api_timestamp"], service)
@@ -188,15 +182,18 @@ class Platform:
         sealed = self._protection.seal(json.dumps(result, ensure_ascii=False).encode())
         return {"msgCode": _OK, "msg": "成功", "result": {"encrypt": sealed}}
 
-    def _sign(self, told: Mapping[str, Any], service: str, request_signature: str) -> Response:
-        answer = JSONResponse(told)
-        text = answer_text(bytes(answer.body), request_signature)
-        signature = self._protection.sign(text)
+    def _sign(self, told: Mapping[str, Any], service: str) -> Response:
+        timestamp = str(int(self._now() * 1000))
+        parameters = {"msgCode": told["msgCode"], "msg": told["msg"], TIMESTAMP_HEADER: timestamp}
+        if "result" in told:
+            parameters["encrypt"] = told["result"]["encrypt"]
+        text = canonical_text(parameters)
         if self._faults.take(FaultKind.WRONG_SIGNATURE, service) is not None:
-            signature = self._protection.sign(f"{text}&")
+            text += "&"
+        headers = {TIMESTAMP_HEADER: timestamp}
         if self._faults.take(FaultKind.UNSIGNED, service) is None:
-            answer.headers[SIGNATURE] = signature
-        return answer
+            headers[SIGNATURE_HEADER] = self._protection.sign(text)
+        return JSONResponse(told, headers=headers)
 
 
 class _Dropped(Response):

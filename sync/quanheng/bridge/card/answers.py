@@ -1,4 +1,7 @@
-"""What the contents of answers mean. Pure; whatever cannot be used is refused, without a value in the message."""
+"""What the contents of answers mean. Pure.
+
+Whatever cannot be used is refused, and no message of a refusal holds a value.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from quanheng.identity.documents import DocumentError, canonical_document
 from quanheng.model.change import Json
 from quanheng.model.sensitive import Sensitive
 from quanheng.model.staff import DocumentKind
+from quanheng.printable import printable
 
 MAX_CODE_CHARACTERS: Final = 512
 """More does not fit on a screen: a QR code with error correction M holds 2,331 bytes at its largest."""
@@ -22,7 +26,7 @@ _CODE: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_CODE_CHARACTERS}}}")
 _CARD_NUMBER: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _REGION: Final = re.compile(r"[0-9]{2,12}")
 _MAX_NAME: Final = 100
-_MAX_STATUS: Final = 8
+_STATUS: Final = re.compile(r"[0-9A-Za-z]{1,8}")
 
 _FIELDS: Final = "compare [bridge.platform.fields] and the code tables with the platform's description"
 
@@ -76,7 +80,7 @@ def read_card(answer: OpenedAnswer, essc_no: Sensitive, settings: PlatformSettin
         raise UnusableAnswerError("the card platform's answer about a card is empty", remedy=_FIELDS)
     _require_same(_text(content, fields.essc_no), essc_no.reveal())
     name = _text(content, fields.name)
-    if not 0 < len(name) <= _MAX_NAME:
+    if not 0 < len(name) <= _MAX_NAME or printable(name) != name:
         raise UnusableAnswerError("the card platform's answer names nobody", remedy=_FIELDS)
     kind = _read_kind(_text(content, fields.document_kind), settings)
     try:
@@ -91,7 +95,7 @@ def read_card(answer: OpenedAnswer, essc_no: Sensitive, settings: PlatformSettin
         region=region if _REGION.fullmatch(region) else "",
         # A status that is missing is in no table: the card is not usable.
         usable=status != "" and status in settings.usable_card_states,
-        status=status if len(status) <= _MAX_STATUS and status.isalnum() else "",
+        status=status if _STATUS.fullmatch(status) else "",
         document=document,
         name=Sensitive(name),
     )

@@ -41,8 +41,8 @@ class PlatformRefusedError(PlatformAnswerError):
     def __init__(self, code: str) -> None:
         super().__init__(
             "the card platform does not accept the request",
-            remedy="run 'quanheng bridge try', and ask the platform's operator what the code that it shows means; "
-            "a wrong key, channel, access number or clock are the usual reasons",
+            remedy="run 'quanheng bridge try', and ask the platform's operator what the code that it shows "
+            "means; a wrong key, channel, access number or clock are the usual reasons",
         )
         self.code: Final = code if _SHORT_CODE.fullmatch(code) else ""
         """``msgCode`` of the answer, when it is short enough to be nothing else; in no message."""
@@ -155,8 +155,8 @@ def _verify(
     ):
         raise PlatformAnswerError(
             "the card platform's answer is not of now",
-            remedy="compare the clock of this machine with the right time (chronyc tracking); if it is right, "
-            "somebody sends old answers",
+            remedy="compare the clock of this machine with the right time (chronyc tracking); if it is "
+            "right, somebody sends old answers",
         )
 
 

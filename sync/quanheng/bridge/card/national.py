@@ -1,8 +1,8 @@
 """The national channel of 电子社保卡, behind the port: we ask, nothing is pushed.
 
-There is no public specification. What integrators' code agrees on is here and in ``messages``; what differs or
-is not known is :class:`~quanheng.bridge.settings.PlatformSettings`. ``docs/howto/connect-the-card-platform.md``
-lists what was assumed.
+There is no public specification. What integrators' code agrees on is here and in ``messages``; what differs
+or is not known is in :class:`~quanheng.bridge.settings.PlatformSettings`. What was assumed is listed in
+``docs/howto/connect-the-card-platform.md``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from quanheng.bridge.card.answers import read_card, read_code, read_scan
-from quanheng.bridge.card.breaker import BreakerOpenError, BreakerState
+from quanheng.bridge.card.breaker import BreakerOpenError, BreakerState, CircuitBreaker
 from quanheng.bridge.card.messages import OpenedAnswer, build_request, open_answer
 from quanheng.bridge.card.port import PlatformAnswerError, PlatformUnavailableError
 from quanheng.bridge.card.protection import load_protection
@@ -49,7 +49,8 @@ class NationalPlatform:
         self._settings: Final = settings
         self._clock: Final = clock
         self._protection: Final = load_protection(settings)
-        self._transport: Final = Transport(settings, monotonic)
+        self._transport: Final = Transport(settings)
+        self._breaker: Final = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds, monotonic)
         self._codes: Final[OrderedDict[str, None]] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -58,7 +59,7 @@ class NationalPlatform:
     @property
     def breaker_state(self) -> BreakerState:
         """Whether the platform is asked at present."""
-        return self._transport.breaker_state
+        return self._breaker.state
 
     async def make_code(self) -> str:
         """A new code for a screen. Tried once; ends within ``timeout_seconds``."""
@@ -71,7 +72,7 @@ class NationalPlatform:
             # Two screens with one code: whoever confirms one would log in at the other.
             raise PlatformAnswerError(
                 "the card platform's code was given out before",
-                remedy="an old answer was sent again, or a cache stands between: let nothing but TLS be between",
+                remedy="an old answer was sent again, or a cache stands between: let only TLS be between",
             )
         self._codes[code] = None
         if len(self._codes) > _REMEMBERED_CODES:
@@ -110,5 +111,6 @@ class NationalPlatform:
             settings.fields.access_no: settings.access_no,
         }
         headers, body = build_request(service, {**common, **content}, settings, self._protection, now)
-        raw = await self._transport.post(headers, body)
-        return open_answer(raw, settings, self._protection, self._clock())
+        with self._breaker.guard():
+            raw = await self._transport.post(headers, body)
+            return open_answer(raw, settings, self._protection, self._clock())

@@ -192,7 +192,7 @@ def answer_text(body: bytes, request_signature: str) -> str:
 
 def _mac(key: bytes, algorithm: hashes.HashAlgorithm, text: str) -> str:
     mac = HMAC(key, algorithm)
-    mac.update(text.encode())
+    mac.update(text.encode("utf-8", "surrogatepass"))  # JSON may hold half a character
     return base64.b64encode(mac.finalize()).decode()
 
 

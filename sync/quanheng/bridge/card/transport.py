@@ -1,16 +1,14 @@
-"""One HTTP request to the card platform: time-outs, pool, breaker, limits."""
+"""One HTTP request to the card platform: time-outs, pool, limits."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
 
-from quanheng.bridge.card.breaker import BreakerState, CircuitBreaker
 from quanheng.bridge.card.messages import RawAnswer
 from quanheng.bridge.card.port import PlatformAnswerError, PlatformUnavailableError
 from quanheng.bridge.settings import PlatformSettings
@@ -26,37 +24,24 @@ _NO_ANSWER: Final = (
 class Transport:
     """POSTs to one address. Lives in the loop of its first request."""
 
-    def __init__(self, settings: PlatformSettings, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: PlatformSettings) -> None:
         """Raises :class:`ConfigurationError` when ``ca_file`` cannot be used."""
         self._settings: Final = settings
         self._tls: Final = _make_tls(settings)
-        self._breaker: Final = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds, monotonic)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
-
-    @property
-    def breaker_state(self) -> BreakerState:
-        """Whether the platform is asked at present."""
-        return self._breaker.state
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> RawAnswer:
         """Post once. The whole request, waiting for a connection included, ends within ``timeout_seconds``.
 
-        Raises :class:`PlatformUnavailableError`; :class:`PlatformAnswerError` for a redirect and for an answer
-        that is too large.
+        Raises :class:`PlatformUnavailableError`, and :class:`PlatformAnswerError` for a redirect and for an
+        answer that is too large.
         """
-        with self._breaker.guard():
-            try:
-                # Not aiohttp's own total: that one would begin anew with some of its waits.
-                async with asyncio.timeout(self._settings.timeout_seconds):
-                    answer = await self._exchange(headers, body)
-            except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
-                raise PlatformUnavailableError(
-                    "the card platform does not answer", remedy=_NO_ANSWER
-                ) from None
-            if answer.status >= 500:
-                raise PlatformUnavailableError("the card platform says that it is out of order")
-        return answer
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                return await self._exchange(headers, body)
+        except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
+            raise PlatformUnavailableError("the card platform does not answer", remedy=_NO_ANSWER) from None
 
     async def close(self) -> None:
         """Close the connections; another request is refused."""
