@@ -18,8 +18,6 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.hashes import SM3
-from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -29,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from quanheng.errors import ConfigurationError, IntegrityError
 from quanheng.identity.files import require_private, write_private
+from quanheng.identity.index_key import IndexKey
 
 NONCE_BYTES: Final = 12
 """Random nonces: NIST SP 800-38D (8.3) allows 2^32 messages under one key. A realm of 100,000 people
@@ -66,7 +65,7 @@ class FileKeyring:
         self._data = {version: algorithms.SM4(key) for version, key in data.items()}
         ((index_version, index_key),) = index.items()
         self.index_version: Final = index_version
-        self._index = HMAC(index_key, SM3())  # keyed once; each index copies it
+        self._index = IndexKey(index_version, index_key)
         self._ledger = dict(ledger)
         self._data_version = max(data)
         self._ledger_version = max(ledger)
@@ -145,11 +144,8 @@ class FileKeyring:
             ) from None
 
     def index(self, domain: str, value: str) -> str:
-        """See :meth:`Keyring.index`. The length of ``domain`` goes in, so that no two pairs coincide."""
-        name = domain.encode()
-        keyed = self._index.copy()
-        keyed.update(len(name).to_bytes(2, "big") + name + value.encode())
-        return keyed.finalize().hex()
+        """See :meth:`Keyring.index`."""
+        return self._index.index(domain, value)
 
     def sign(self, message: bytes) -> bytes:
         """See :meth:`Keyring.sign`: version (2 bytes) and Ed25519 signature (64 bytes, RFC 8032)."""
@@ -166,6 +162,25 @@ class FileKeyring:
         except InvalidSignature:
             return False
         return True
+
+
+def read_index_keys(directory: Path) -> tuple[IndexKey, ...]:
+    """The index keys of a folder, which may hold no others: more than one while a rotation goes on.
+
+    Raises :class:`ConfigurationError` when there is none, or others than the owner may read it.
+    """
+    require_private(directory, directory=True)
+    found = []
+    for version in key_versions(directory, KeyName.INDEX):
+        file = key_file(directory, KeyName.INDEX, version)
+        require_private(file)
+        found.append(IndexKey(version, _read_bytes(file, INDEX_KEY_BYTES)))
+    if not found:
+        raise ConfigurationError(
+            f"{directory}: there is no index key",
+            remedy="copy index.*.key from the keys of this store: nothing else is needed to find people",
+        )
+    return tuple(found)
 
 
 def generate_keys(directory: Path) -> None:

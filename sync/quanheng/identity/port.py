@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Keyring(Protocol):
+class Indexer(Protocol):
+    """The index key alone: all that somebody needs who finds people and reads nothing of them."""
+
+    def index(self, domain: str, value: str) -> str:
+        """HMAC-SM3 of ``domain`` and ``value``, 64 hex digits. Equal values have equal indexes."""
+
+
+class Keyring(Indexer, Protocol):
     """Three keys: data (encryption), index (keyed hash), ledger (signature). Decision 8."""
 
     def encrypt(self, plaintext: bytes, *, context: str) -> bytes:
@@ -16,9 +23,6 @@ class Keyring(Protocol):
 
     def decrypt(self, sealed: bytes, *, context: str) -> bytes:
         """Undo :meth:`encrypt`; raises :class:`IntegrityError` when anything was changed."""
-
-    def index(self, domain: str, value: str) -> str:
-        """HMAC-SM3 of ``domain`` and ``value``, 64 hex digits. Equal values have equal indexes."""
 
     def sign(self, message: bytes) -> bytes:
         """Signature of the ledger key (Ed25519)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from quanheng.errors import IntegrityError
-from quanheng.identity.port import Keyring
+from quanheng.identity.port import Indexer, Keyring
 from quanheng.model.ids import PersonId
 from quanheng.model.sensitive import Sensitive
 from quanheng.model.staff import Document, DocumentKind
@@ -23,14 +23,14 @@ def sealed_context(table: str, column: str, *key: str) -> str:
     return f"{table}.{column.removesuffix('_sealed')}:{'/'.join(key)}"
 
 
-def document_index(keyring: Keyring, document: Document) -> str:
+def document_index(indexer: Indexer, document: Document) -> str:
     """The index of (kind, canonical number), 64 hex digits: by it a person is found (decision 7)."""
-    return keyring.index(_DOCUMENT_DOMAIN, document_text(document))
+    return indexer.index(_DOCUMENT_DOMAIN, document_text(document))
 
 
-def phone_index(keyring: Keyring, phone: Sensitive) -> str:
+def phone_index(indexer: Indexer, phone: Sensitive) -> str:
     """The index of a canonical phone, 64 hex digits."""
-    return keyring.index(_PHONE_DOMAIN, phone.reveal())
+    return indexer.index(_PHONE_DOMAIN, phone.reveal())
 
 
 def seal_document(keyring: Keyring, person: PersonId, document: Document) -> bytes:

@@ -29,7 +29,12 @@ from quanheng.operations.judging import clear_caches, find_conflicts
 from quanheng.operations.realm import read_drift
 from quanheng.operations.refresh import sweep
 from quanheng.operations.synchronise import synchronise
-from quanheng.operations.watching.threads import Repeating, delivery_thread, watch_thread
+from quanheng.operations.watching.threads import (
+    Repeating,
+    delivery_thread,
+    logins_thread,
+    watch_thread,
+)
 
 HEARTBEAT_SECONDS: Final = 30.0
 """How often the heartbeat is written while nothing changes."""
@@ -135,7 +140,7 @@ class Daemon:
     def _side_threads(
         self, watch: WatchSettings | None, notify: NotifySettings | None
     ) -> tuple[Repeating, ...]:
-        threads = []
+        threads = [logins_thread(self._new_context)]
         if watch is not None and watch.enabled:
             threads.append(watch_thread(watch, self._new_context, self._watched, self._turn))
         if notify is not None and (delivery := delivery_thread(notify, self._new_context)) is not None:

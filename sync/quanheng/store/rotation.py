@@ -16,14 +16,16 @@ from sqlalchemy import Connection, LargeBinary, Table, and_, bindparam, delete, 
 
 from quanheng.errors import IntegrityError
 from quanheng.identity.files import sync_directory
+from quanheng.identity.index_key import IndexKey
 from quanheng.identity.keys import (
     FileKeyring,
     KeyName,
     add_key_version,
     key_file,
     key_versions,
+    read_index_keys,
 )
-from quanheng.identity.port import Keyring
+from quanheng.identity.port import Indexer, Keyring
 from quanheng.identity.sealed import (
     document_index,
     open_document,
@@ -56,6 +58,27 @@ def open_keyring(database: Database, directory: Path) -> FileKeyring:
     # Only the first opening writes: what the keys of this store are.
     with database.transaction() as connection:
         return require_keys(connection, directory)
+
+
+class StoreIndexKey:
+    """The index key that this store was indexed with, also after another process has rotated it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._known: tuple[str, IndexKey] | None = None
+
+    def read(self, connection: Connection) -> IndexKey:
+        """The key for what this transaction sees. Raises :class:`ConfigurationError` when there is none to
+        read, and :class:`IntegrityError` when they are the keys of another store."""
+        recorded = read_text(connection, _INDEX_KEY)
+        if recorded is None:
+            raise _wrong_keys()
+        if self._known is None or self._known[0] != recorded:
+            key = next((k for k in read_index_keys(self._directory) if _fingerprint(k) == recorded), None)
+            if key is None:
+                raise _wrong_keys()
+            self._known = (recorded, key)
+        return self._known[1]
 
 
 def require_keys(connection: Connection, directory: Path) -> FileKeyring:
@@ -229,8 +252,8 @@ def _index_quarantine(connection: Connection, old: Keyring, new: Keyring) -> Non
         )
 
 
-def _fingerprint(keyring: Keyring) -> str:
-    return keyring.index("index key of this store", "")
+def _fingerprint(indexer: Indexer) -> str:
+    return indexer.index("index key of this store", "")
 
 
 def _wrong_keys() -> IntegrityError:

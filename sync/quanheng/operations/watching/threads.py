@@ -15,6 +15,7 @@ from quanheng.errors import QuanhengError
 from quanheng.logs import get_logger
 from quanheng.notify.open import channels_of, open_notifiers
 from quanheng.operations.context import Context
+from quanheng.operations.login_records import note_logins
 from quanheng.operations.watching.announcing import deliver_notices
 from quanheng.operations.watching.sight import Sight
 from quanheng.operations.watching.watcher import Watcher
@@ -22,6 +23,7 @@ from quanheng.operations.watching.watcher import Watcher
 _LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries while Keycloak or the store is away."""
 DELIVERY_SECONDS: Final = 2.0
+LOGINS_SECONDS: Final = 20.0
 
 log = get_logger(__name__)
 
@@ -109,6 +111,15 @@ def watch_thread(
         return look
 
     return Repeating("watch", settings.seconds, new_context, prepare, after=after, failed=sight.failed)
+
+
+def logins_thread(new_context: Callable[[], Context]) -> Repeating:
+    """Takes the bridge's records of logins into the ledger."""
+
+    def prepare(context: Context) -> Callable[[], object]:
+        return lambda: note_logins(context)
+
+    return Repeating("logins", LOGINS_SECONDS, new_context, prepare)
 
 
 def delivery_thread(settings: NotifySettings, new_context: Callable[[], Context]) -> Repeating | None:
