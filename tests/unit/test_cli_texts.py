@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from quanheng import config
+from quanheng.bridge import settings as bridge_settings
 from quanheng.cli import labels
 from quanheng.config import read_settings
 from quanheng.errors import ConfigurationError
@@ -60,7 +61,12 @@ def test_every_finding_is_explained() -> None:
 def test_every_setting_is_explained() -> None:
     """Each field of each part of quanheng.toml is named in the reference."""
     text = (DOCS / "reference" / "configuration.md").read_text(encoding="utf-8")
-    parts = [item for item in vars(config).values() if isinstance(item, type) and issubclass(item, BaseModel)]
+    parts = [
+        item
+        for module in (config, bridge_settings)
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, BaseModel)
+    ]
     for part in parts:
         for name in part.model_fields:
             assert f"`{name}`" in text, f"{part.__name__}.{name}"

@@ -17,7 +17,7 @@ _ANSWERS: Final = Group("Who may do what", sort_key=4)
 _RECORD: Final = Group("Records and health", sort_key=5)
 
 _COMMANDS: Final[Mapping[Group, tuple[str, ...]]] = {
-    _FIRST: ("init", "bootstrap"),
+    _FIRST: ("init", "bootstrap", "simulator"),
     _DAILY: ("plan", "apply", "sync", "check", "watch", "run"),
     _ANSWERS: ("explain", "predict"),
     _PEOPLE: ("proposals", "approve", "reject", "waive", "waivers", "quarantine"),
@@ -45,6 +45,11 @@ _FAMILIES: Final[Mapping[str, tuple[Group, str, tuple[str, ...]]]] = {
         _PEOPLE,
         "Accounts that administrators made in the console.",
         ("drafts", "complete"),
+    ),
+    "bridge": (
+        _FIRST,
+        "Login by 电子社保卡.",
+        ("init", "serve", "rotate", "keys", "logins"),
     ),
     "glass": (
         _FIRST,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from quanheng.bridge.serving import run_server
 from quanheng.bridge.settings import BridgeSettings
 from quanheng.cli.session import Given, Session
 from quanheng.clock import CHINA
 from quanheng.errors import ConfigurationError
 from quanheng.operations.bridge_keys import initialise_bridge, list_signing_keys, rotate_signing_key
 from quanheng.store.bridge_keys import StoredKey
+from quanheng.store.login_records import KeptRecord, read_records
 
 
 def bridge_init(*, session: Given) -> None:
@@ -31,6 +33,70 @@ def bridge_init(*, session: Given) -> None:
         out.print(f"已生成登录桥密钥文件：{file}，以及第一把签名密钥。")
 
     session.report({"key_file": str(file)}, show)
+
+
+def bridge_serve(*, workers: int = 1, session: Given) -> None:
+    """Serve login by card until SIGTERM or Ctrl-C.
+
+    Parameters
+    ----------
+    workers
+        Processes that share the port; with several the store has to be PostgreSQL.
+    """
+    settings = _settings(session)
+    if workers > 1 and session.settings.store_url.startswith("sqlite"):
+        raise ConfigurationError(
+            "several workers need PostgreSQL as their store", remedy="set store_url, or leave --workers out"
+        )
+    session.err.print(f"登录桥：{settings.issuer}（监听 {settings.host}:{settings.port}）")
+    run_server(session.settings, workers=workers, settings_file=session.config)
+
+
+def bridge_logins(
+    *,
+    user: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    limit: int = 50,
+    session: Given,
+) -> None:
+    """Who logged in by card, or was refused, the newest first. No name, no number: user names and outcomes.
+
+    Parameters
+    ----------
+    user
+        Of this user name alone.
+    since
+        From this day on, Beijing time.
+    until
+        To the end of this day.
+    limit
+        So many at most.
+    """
+    with session.context.database.reading() as connection:
+        records = read_records(
+            connection,
+            since=_morning(since),
+            until=_morning(until and until + timedelta(days=1)),
+            username=user,
+            limit=limit,
+        )
+
+    def show(out: Console) -> None:
+        table = Table("时间", "用户名", "结果", "地址", "浏览器", "卡归属地")
+        for kept in records:
+            record = kept.record
+            table.add_row(
+                _time(record.at),
+                kept.username or "—",
+                OUTCOMES.get(record.outcome, record.outcome),
+                record.address,
+                record.browser,
+                record.region,
+            )
+        out.print(table)
+
+    session.report({"logins": [_login_payload(kept) for kept in records]}, show)
 
 
 def bridge_rotate(
@@ -67,6 +133,45 @@ def bridge_keys(*, session: Given) -> None:
         out.print(table)
 
     session.report({"keys": [_payload(key) for key in keys]}, show)
+
+
+OUTCOMES: Final[Mapping[str, str]] = {
+    "accepted": "登录",
+    "cancelled": "在手机上取消",
+    "card_sealed": "拒绝：卡已封存",
+    "card_lost": "拒绝：卡已挂失",
+    "card_locked": "拒绝：卡应用锁定",
+    "card_cancelled": "拒绝：卡已注销",
+    "card_unusable": "拒绝：卡状态异常",
+    "unknown": "拒绝：查无此人",
+    "in_doubt": "拒绝：身份待核实",
+    "draft": "拒绝：账号未补全",
+    "inactive": "拒绝：长期未登录",
+    "absent": "拒绝：离岗",
+    "left": "拒绝：已离职",
+    "frozen": "拒绝：账号已停用",
+    "answer": "拒绝：卡平台应答异常",
+}
+"""How a login ended, in the record's words and in an administrator's."""
+
+
+def _login_payload(kept: KeptRecord) -> Mapping[str, Any]:
+    record = kept.record
+    return {
+        "at": record.at,
+        "user": kept.username or None,
+        "outcome": record.outcome,
+        "client": record.client_id,
+        "address": record.address,
+        "browser": record.browser,
+        "region": record.region,
+        "login": record.login,
+        "in_ledger": kept.noted_at is not None,
+    }
+
+
+def _morning(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), CHINA)
 
 
 def _settings(session: Session) -> BridgeSettings:

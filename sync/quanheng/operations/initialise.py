@@ -82,6 +82,25 @@ sync_minutes = 15
 sweep_at = "02:30"
 anchor_at = "03:30"
 heartbeat_file = "heartbeat.json"
+
+# 电子社保卡扫码登录（quanheng bridge），说明见 docs/howto/run-the-bridge.zh-CN.md。 Login by card.
+# [bridge]
+# 浏览器访问的地址，独占一个域名。 Its address as browsers know it, a host of its own.
+# issuer = "https://login.example.gov.cn"
+# key_file = "keys/bridge.key"
+# region = "山西省忻州市"
+# contact = "市人社局信息中心"
+#
+# [bridge.platform]
+# url = "https://card-platform.example.gov.cn/CSB/"
+# channel_no = ""
+# access_no = ""
+# access_key = ""
+# 确认页上显示的系统名称，须如实填写。 The honest name that the card's app shows.
+# system_name = "忻州市人社业务系统"
+# 各一行，权限 0600。 One line each, mode 0600.
+# signing_key_file = "keys/card-signing"
+# encryption_key_file = "keys/card-encryption"
 """
 """Valid as it stands, so that a mistake in filling it in is the only mistake there is."""
 

@@ -12,7 +12,6 @@ import binascii
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -170,24 +169,6 @@ def read_block(file: Path) -> bytes:
             "decode them and write the bytes as hexadecimal digits",
         )
     return block
-
-
-def signed_text(parameters: Mapping[str, str]) -> str:
-    """What is signed: every parameter of headers and body, sorted by name, ``name=value`` joined with ``&``.
-
-    The order is known of the channel; that values stand as they are, not encoded, is assumed.
-    """
-    return "&".join(f"{name}={parameters[name]}" for name in sorted(parameters))
-
-
-def answer_text(body: bytes, request_signature: str) -> str:
-    """What the signature of an answer is over.
-
-    That answers are signed is not known of the channel; it is assumed that they are like requests, with the
-    request's own signature among the parameters: so none of them answers another question.
-    """
-    parameters = {"_api_request_signature": request_signature, "body": body.decode("utf-8", "replace")}
-    return signed_text(parameters)
 
 
 def _mac(key: bytes, algorithm: hashes.HashAlgorithm, text: str) -> str:
