@@ -20,17 +20,18 @@ def approve_proposals(
     commands: Commands,
     folder: DemoFolder,
     approver: Sample,
+    simulator_url: str,
     proposals: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Log in through the real login form and approve every proposal, showing who approves what."""
+    """Log in by card and approve every proposal, showing who approves what."""
     console.print(f"{len(proposals)} posts wait for a second person:")
     for proposal in proposals[:_SHOWN]:
         console.print(f"  {proposal['summary']}")
     if len(proposals) > _SHOWN:
         console.print(f"  … and {len(proposals) - _SHOWN} more")
-    console.print(f"{approver.area} {approver.post} {approver.name} ({approver.username}) logs in")
-    # The file stands for the person at the browser; the password goes into Keycloak's own form.
-    person = {"username": approver.username, "password": approver.password}
+    console.print(f"{approver.area} {approver.post} {approver.name} ({approver.username}) scans and logs in")
+    # The file stands for the person at the browser and the phone.
+    person = {"simulator_url": simulator_url, "person": approver.staff_no}
     folder.write(_PERSON, person)
     try:
         commands.approve((proposal["key"] for proposal in proposals), folder.root / _PERSON)

@@ -54,8 +54,13 @@ class Commands:
         return self._run("realm", "status", *admin.options(), accept=(0, 1, 5)) != 0
 
     def apply_realm(self, admin: AdminFiles) -> None:
-        """Make and configure the realm, and leave the configurator open for the first load."""
-        self._run("realm", "apply", "--password-form", "--keep-open", *admin.options())
+        """Make and configure the realm, with login by card, and leave the configurator open for the first
+        load."""
+        self._run("realm", "apply", "--social-card", "--no-password-form", "--keep-open", *admin.options())
+
+    def initialise_bridge(self) -> None:
+        """Make the keys of the bridge."""
+        self._run("bridge", "init")
 
     def close_realm(self, admin: AdminFiles) -> None:
         """Disable the configurator: from now on the daily client does the work."""
@@ -89,9 +94,9 @@ class Commands:
         return listed
 
     def approve(self, keys: Iterable[str], person: Path) -> None:
-        """Approve proposals as the person of a file, who logs in through the real form."""
-        browser = f"{sys.executable} -m deploy.local.form_login"
-        environment = {"QUANHENG_FORM_LOGIN": str(person.resolve()), "PYTHONPATH": str(_CHECKOUT)}
+        """Approve proposals as the person of a file, who logs in by card."""
+        browser = f"{sys.executable} -m deploy.local.card_login"
+        environment = {"QUANHENG_CARD_LOGIN": str(person.resolve()), "PYTHONPATH": str(_CHECKOUT)}
         self._run("approve", *keys, "--open-with", browser, environment=environment)
 
     def quarantine(self) -> list[dict[str, Any]]:

@@ -1,21 +1,15 @@
-"""A handful of accounts to log in with, and their passwords.
-
-Passwords exist for these alone, are random, and are kept in ``.demo/`` only. They are set as the
-administrator of the master realm would: in production nobody has a password, people scan their card.
-"""
+"""A handful of people to log in as. Nobody has a password: they scan with the simulator's phone."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import requests
 from tests.fixtures.people import Population, SyntheticRow
 
 from deploy.demo.configuration import REALM
-from deploy.demo.folder import DemoFolder
 from deploy.local.keycloak import RunningKeycloak
 from quanheng.keycloak.connection import Connection
 from quanheng.keycloak.credentials import AdminPassword
@@ -24,7 +18,6 @@ from quanheng.model.ids import OrgCode
 from quanheng.model.sensitive import Sensitive
 from quanheng.model.staff import OrgKind
 
-_STATE = "samples.json"
 _PAGE = 1000
 _SECONDS = 30
 _WANTED = (
@@ -45,7 +38,8 @@ class Sample:
     """Somebody to log in as."""
 
     username: str
-    password: str = field(repr=False)
+    staff_no: str
+    """Also the person's id at the simulator."""
     name: str
     post: str
     area: str
@@ -57,21 +51,21 @@ class DemoAdministrator:
     def __init__(self, server: RunningKeycloak) -> None:
         self._server = server
         credential = AdminPassword(server.admin_user, Sensitive(server.admin_password))
-        self._connection = Connection(server.url, REALM, credential, token_realm=MASTER)
+        self.connection = Connection(server.url, REALM, credential, token_realm=MASTER)
 
     def find(self, staff_no: str) -> dict[str, Any] | None:
         """The user with a staff number."""
-        path = self._connection.realm_path("/users")
-        users = self._connection.get(path, q=f"staff_no:{staff_no}", max="2")
+        path = self.connection.realm_path("/users")
+        users = self.connection.get(path, q=f"staff_no:{staff_no}", max="2")
         return users[0] if len(users) == 1 else None
 
     def enabled_people(self) -> frozenset[str]:
         """Staff numbers of the enabled accounts. The plain list leaves service accounts out."""
-        path = self._connection.realm_path("/users")
+        path = self.connection.realm_path("/users")
         found: set[str] = set()
         first = 0
         while True:
-            page = self._connection.get(path, first=first, max=_PAGE, briefRepresentation="false")
+            page = self.connection.get(path, first=first, max=_PAGE, briefRepresentation="false")
             # The two accounts for an emergency are nobody's, and have no number.
             numbers = [user.get("attributes", {}).get("staff_no", ()) for user in page if user["enabled"]]
             found.update(number for item in numbers for number in item)
@@ -81,23 +75,23 @@ class DemoAdministrator:
 
     def user(self, username: str) -> str:
         """Id of a user."""
-        path = self._connection.realm_path("/users")
-        return str(self._connection.get(path, username=username, exact="true")[0]["id"])
+        path = self.connection.realm_path("/users")
+        return str(self.connection.get(path, username=username, exact="true")[0]["id"])
 
     def role(self, name: str) -> dict[str, Any]:
         """A role of the realm."""
-        found: dict[str, Any] = self._connection.get(self._connection.realm_path(f"/roles/{name}"))
+        found: dict[str, Any] = self.connection.get(self.connection.realm_path(f"/roles/{name}"))
         return found
 
     def groups(self, user_id: str) -> dict[str, str]:
         """Ids of a user's groups by path."""
-        found = self._connection.get(self._connection.realm_path(f"/users/{user_id}/groups"))
+        found = self.connection.get(self.connection.realm_path(f"/users/{user_id}/groups"))
         return {item["path"]: item["id"] for item in found}
 
     def group(self, path: Sequence[str]) -> dict[str, Any]:
         """A group by its path, with its roles; names with slashes are none of the demo's."""
         joined = "/".join(path)
-        found: dict[str, Any] = self._connection.get(self._connection.realm_path(f"/group-by-path/{joined}"))
+        found: dict[str, Any] = self.connection.get(self.connection.realm_path(f"/group-by-path/{joined}"))
         return found
 
     def try_to(self, method: str, tail: str, body: Any = None) -> tuple[int, str]:
@@ -111,49 +105,29 @@ class DemoAdministrator:
         token.raise_for_status()
         answer = requests.request(
             method,
-            f"{self._server.url}/{self._connection.realm_path(tail)}",
+            f"{self._server.url}/{self.connection.realm_path(tail)}",
             json=body,
             headers={"Authorization": f"Bearer {token.json()['access_token']}"},
             timeout=_SECONDS,
         )
         return answer.status_code, answer.json().get("errorMessage", "") if answer.content else ""
 
-    def set_password(self, user_id: str, password: str) -> None:
-        """Give a password that need not be changed."""
-        self._connection.request(
-            "PUT",
-            self._connection.realm_path(f"/users/{user_id}/reset-password"),
-            json={"type": "password", "value": password, "temporary": False},
-        )
 
-
-def prepare_samples(
-    folder: DemoFolder, server: RunningKeycloak, population: Population
-) -> tuple[Sample, ...]:
-    """Samples with their passwords: those of the last demo, and new ones for whoever has none yet."""
-    known = {item["username"]: item for item in folder.read(_STATE).get("samples", [])}
+def find_samples(server: RunningKeycloak, population: Population) -> tuple[Sample, ...]:
+    """Those of them who have an account by now."""
     names = {unit.code: unit.name for unit in population.units}
     administrator = DemoAdministrator(server)
-    samples = []
-    for row in choose_samples(population):
-        user = administrator.find(row.staff_no)
-        if user is None:
-            continue
-        password = known.get(user["username"], {}).get("password")
-        if password is None:
-            password = secrets.token_urlsafe(12)
-            administrator.set_password(user["id"], password)
-        samples.append(
-            Sample(
-                username=user["username"],
-                password=password,
-                name=row.name,
-                post=row.post,
-                area=names.get(OrgCode(row.org[:6]), "山西省"),
-            )
+    return tuple(
+        Sample(
+            username=user["username"],
+            staff_no=row.staff_no,
+            name=row.name,
+            post=row.post,
+            area=names.get(OrgCode(row.org[:6]), "山西省"),
         )
-    folder.write(_STATE, {"samples": [asdict(sample) for sample in samples]})
-    return tuple(samples)
+        for row in choose_samples(population)
+        if (user := administrator.find(row.staff_no)) is not None
+    )
 
 
 def choose_samples(population: Population) -> Iterable[SyntheticRow]:

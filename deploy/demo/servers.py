@@ -7,6 +7,7 @@ import socket
 import urllib.request
 from pathlib import Path
 
+from deploy.demo.card import stop_card_servers
 from deploy.demo.configuration import REALM
 from deploy.demo.folder import DemoFolder
 from deploy.local.guard import GuardOptions
@@ -47,7 +48,7 @@ def stop_servers(folder: DemoFolder) -> bool:
         stop_keycloak(known["pid"])
     if folder.slapd.is_dir():
         stop_folder(folder.slapd)
-    return ran
+    return stop_card_servers(folder) or ran
 
 
 def _is_ours(folder: DemoFolder, pid: int) -> bool:

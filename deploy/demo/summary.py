@@ -34,14 +34,26 @@ def print_quarantine(console: Console, found: Mapping[Reason, int], expected: Ma
     console.print(table)
 
 
-def print_ways_in(console: Console, url: str, realm: str, samples: Sequence[Sample], demo_file: str) -> None:
-    """Addresses and sample accounts."""
-    console.print(f"Console of the realm   {url}/admin/{realm}/console/")
-    console.print(f"Master administrator   user and password are in {demo_file}")
-    title = "Sample accounts (synthetic people; passwords of this demo only)"
-    table = Table(title=title, title_justify="left")
-    for column in ("user", "name", "post", "area", "password"):
+def print_ways_in(
+    console: Console, addresses: Mapping[str, str], samples: Sequence[Sample], demo_file: str
+) -> None:
+    """Addresses, sample people, and how to log in as one of them."""
+    for label, address in addresses.items():
+        console.print(f"{label:<23}{address}")
+    console.print(f"{'Master administrator':<23}user and password are in {demo_file}")
+    table = Table(title="Sample people (synthetic; nobody has a password)", title_justify="left")
+    for column in ("name", "user", "post", "area"):
         table.add_column(column)
     for sample in samples:
-        table.add_row(sample.username, sample.name, sample.post, sample.area, sample.password)
+        table.add_row(sample.name, sample.username, sample.post, sample.area)
     console.print(table)
+
+
+def print_how_to_log_in(console: Console, subsystem: str, console_url: str, phone: str, who: Sample) -> None:
+    """The last words of the demo."""
+    console.print("\n[bold]Log in by card:[/]")
+    console.print(f"1. Open the subsystem {subsystem} and press 登录 (administrators: {console_url}).")
+    console.print("   A page with a QR code comes: that is the bridge. Leave it open.")
+    console.print(f"2. In another window open the simulated phone {phone}")
+    console.print(f"   and look for a person of the table above by name, for example {who.name}.")
+    console.print("3. Press 确认登录. The first window goes on by itself and is logged in.")

@@ -15,6 +15,7 @@ from deploy.local.keycloak import RunningKeycloak
 from fixtures.real_world import RealWorld, choices_of, open_real_world
 from fixtures.servers_keycloak import KeycloakRealm
 from fixtures.world import WorldTemplate
+from quanheng.errors import ConfigurationError
 from quanheng.keycloak.clients import open_configurator
 from quanheng.keycloak.configuration import NotMendedError
 from quanheng.keycloak.credentials import AdminPassword
@@ -199,3 +200,27 @@ def test_nothing_is_known_of_it(real: RealWorld, apply: Callable[..., RealmAppli
     done = apply()
     assert [(gap.where, gap.found) for gap in done.accepted] == [(f"{WHERE}.tokenUrl", THIEF)]
     assert drift(real) == set()
+
+
+def test_switched_on_and_off(real: RealWorld, apply: Callable[..., RealmApplied]) -> None:
+    """From when somebody says so it is managed: switched off in the console, it is a difference until it is
+    applied again."""
+    apply()
+    assert real.admin.get(PROVIDER)["enabled"] is False
+    on = replace(BRIDGE, social_card=True)
+    apply(on)
+    assert real.admin.get(PROVIDER)["enabled"] is True
+    real.admin.send("PUT", PROVIDER, {**real.admin.get(PROVIDER), "enabled": False})
+    assert drift(real) == {"identity-providers.social-card.enabled"}
+    apply(on)
+    assert real.admin.get(PROVIDER)["enabled"] is True
+    apply(replace(BRIDGE, social_card=False))
+    assert real.admin.get(PROVIDER)["enabled"] is False
+    assert drift(real) == set()
+
+
+def test_not_switched_on_without_a_bridge(real: RealWorld, apply: Callable[..., RealmApplied]) -> None:
+    """Nobody could log in at an address that nobody has."""
+    with pytest.raises(ConfigurationError, match="where the bridge is"):
+        apply(RealmOptions(social_card=True))
+    assert read_options(real.world.context).social_card is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -19,6 +19,7 @@ from quanheng.keycloak.credentials import AdminPassword
 from quanheng.operations.realm import (
     RealmOptions,
     apply_realm,
+    issuer_of,
     read_drift,
     read_drift_as,
     read_options,
@@ -49,12 +50,15 @@ class Administrator:
 
 
 _NOBODY = Administrator()
+_SWITCH: Final = {None: "由管理员自行开关", True: "应启用", False: "应停用"}
+"""What was chosen of login by card."""
 
 
 def realm_apply(
     *,
     admin: Administrator = _NOBODY,
     password_form: bool | None = None,
+    social_card: bool | None = None,
     social_card_issuer: str | None = None,
     keep_open: Annotated[bool, Parameter(negative=())] = False,
     accept_provider: Annotated[bool, Parameter(negative=())] = False,
@@ -66,8 +70,11 @@ def realm_apply(
     ----------
     password_form
         Login by password, for demos and tests. Without either word it stays as it was chosen last.
+    social_card
+        Login by 电子社保卡. Without either word it stays as it was chosen last.
     social_card_issuer
-        Address of the bridge to 电子社保卡. Another than before sets all addresses of the card's provider.
+        Address of the bridge, else bridge.issuer of the settings. Another than before sets all addresses of
+        the card's provider.
     keep_open
         Leave the configurator enabled for a first load; close it after with 'quanheng realm close'.
     accept_provider
@@ -75,7 +82,7 @@ def realm_apply(
         Otherwise they are put back as they were left the last time.
     """
     context = session.context
-    options = _chosen(read_options(context), password_form, social_card_issuer)
+    options = _chosen(read_options(context), password_form, social_card, social_card_issuer)
     done = apply_realm(
         context, admin.credential(), options, keep_open=keep_open, accept_provider=accept_provider
     )
@@ -85,6 +92,7 @@ def realm_apply(
         "accepted": [_payload(gap) for gap in done.accepted],
         "configurator_open": done.configurator_open,
         "password_form": options.password_form,
+        "social_card": options.social_card,
         "rules": None if done.published is None else asdict(done.published),
         "rules_refused": done.rules_refused or None,
     }
@@ -103,6 +111,8 @@ def realm_apply(
             out.print(f"守卫已启用规则第 {done.published.sequence} 期。")
         if done.rules_refused:
             out.print(f"守卫没有接受规则：{done.rules_refused}。请运行 quanheng doctor。", style="bold red")
+        if options.social_card:
+            out.print(f"电子社保卡登录已启用：{issuer_of(context, options)}")
         if options.password_form:
             out.print("注意：已启用口令登录，仅限演示和测试。", style="bold yellow")
         if done.configurator_open and not context.settings.keycloak.configurator_stays_open:
@@ -137,11 +147,14 @@ def realm_status(*, admin: Administrator = _NOBODY, session: Given) -> int:
     """
     context = session.context
     drift = read_drift(context) if admin.admin_user is None else read_drift_as(context, admin.credential())
+    options = read_options(context)
     payload: dict[str, Any] = {
         "realm": context.realm_name,
         "ok": not drift.ours,
         "differences": [_payload(gap) for gap in drift.differences],
         "not_seen": list(drift.not_seen),
+        "social_card": options.social_card,
+        "social_card_issuer": issuer_of(context, options),
     }
 
     def show(out: Console) -> None:
@@ -150,15 +163,20 @@ def realm_status(*, admin: Administrator = _NOBODY, session: Given) -> int:
         _show_foreign(out, drift.differences)
         if drift.not_seen:
             out.print(f"日常客户端无权查看：{'、'.join(drift.not_seen)}；加 --admin-user 可全部核对。")
+        out.print(f"电子社保卡登录：{_SWITCH[options.social_card]}，登录桥 {issuer_of(context, options)}")
         out.print("配置符合要求。" if not drift.ours else "用 quanheng realm apply 修复。")
 
     session.report(payload, show)
     return 1 if drift.ours else 0
 
 
-def _chosen(last: RealmOptions, password_form: bool | None, issuer: str | None) -> RealmOptions:
+def _chosen(
+    last: RealmOptions, password_form: bool | None, social_card: bool | None, issuer: str | None
+) -> RealmOptions:
     if password_form is not None:
         last = replace(last, password_form=password_form)
+    if social_card is not None:
+        last = replace(last, social_card=social_card)
     if issuer is not None:
         last = replace(last, social_card_issuer=issuer)
     return last

@@ -31,6 +31,8 @@ _FILES: Final = (
     "mappers",
     "ways-in",
 )
+SOCIAL_CARD: Final = "social-card"
+"""Alias of the card's identity provider; it is in every link that the sync makes."""
 UNSET_ISSUER: Final = "https://social-card.invalid"
 """Where the card's bridge is, before anybody said so; RFC 2606: it leads nowhere."""
 
@@ -67,6 +69,8 @@ class RealmChoices:
     password_form: bool = False
     """Login by password: for demos, tests and emergencies."""
     social_card_issuer: str = UNSET_ISSUER
+    social_card: bool | None = None
+    """Whether login by card is on; None: made switched off, and then the operator's."""
 
 
 Pins = Mapping[str, Mapping[str, str]]
@@ -111,6 +115,8 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
     parts = {name.replace("-", "_"): _filled(_read(folder / f"{name}.yaml"), values) for name in _FILES}
     if choices.configurator_stays_open:
         parts["clients"]["clients"][choices.configurator_client]["managed"]["enabled"] = True
+    if choices.social_card is not None:
+        parts["identity_providers"][SOCIAL_CARD]["managed"]["enabled"] = choices.social_card
     return DesiredConfiguration(
         realm_name=choices.realm,
         post_roles=dict(choices.post_roles),

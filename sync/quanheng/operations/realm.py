@@ -57,6 +57,8 @@ _PINS: Final = "identity_provider_pins"
 """Entry of ``meta``: the card provider's addresses and the like, as ``realm apply`` left them (:data:`Pins`).
 
 Whoever points it elsewhere logs in as anybody, so they are compared, and ``realm apply`` puts them back."""
+_ISSUER: Final = "social_card_issuer"
+"""Entry of ``meta``: the bridge whose addresses the card's provider was given last."""
 
 log = get_logger(__name__)
 
@@ -68,6 +70,9 @@ class RealmOptions:
     password_form: bool = False
     """Login by password: for demos and tests, on this machine alone."""
     social_card_issuer: str = UNSET_ISSUER
+    """As somebody chose it; where nobody did it is that of ``[bridge]`` (:func:`issuer_of`)."""
+    social_card: bool | None = None
+    """Login by card; None: nobody has said yet, and the provider's switch is the operator's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +124,27 @@ def read_options(context: Context) -> RealmOptions:
     return replace(options, password_form=there)
 
 
+def issuer_of(context: Context, options: RealmOptions) -> str:
+    """Address of the bridge that the realm is to trust, without a slash at its end."""
+    chosen, bridge = options.social_card_issuer.rstrip("/"), context.settings.bridge
+    return bridge.issuer if chosen == UNSET_ISSUER and bridge is not None else chosen
+
+
+def _last_issuer(context: Context) -> str:
+    with context.database.reading() as connection:
+        text = read_text(connection, _ISSUER)
+    # A store that was used before there was such an entry.
+    return read_options(context).social_card_issuer.rstrip("/") if text is None else text
+
+
+def _require_bridge(context: Context, options: RealmOptions) -> None:
+    if options.social_card and issuer_of(context, options) == UNSET_ISSUER:
+        raise ConfigurationError(
+            "login by card cannot be switched on: nobody has said where the bridge is",
+            remedy="write [bridge] into the settings, or give --social-card-issuer",
+        )
+
+
 def _require_no_password_form(options: RealmOptions, *addresses: str) -> None:
     if options.password_form and not all(map(is_loopback, addresses)):
         raise ConfigurationError(
@@ -166,7 +192,8 @@ def desired_configuration(context: Context, options: RealmOptions) -> DesiredCon
             configurator_keys=(read_public_key(keycloak.configurator),),
             configurator_stays_open=keycloak.configurator_stays_open,
             password_form=options.password_form,
-            social_card_issuer=options.social_card_issuer,
+            social_card_issuer=issuer_of(context, options),
+            social_card=options.social_card,
         )
     )
     return replace(desired, pins=_read_pins(context))
@@ -206,14 +233,16 @@ def apply_realm(
     now, and so does the first time. Another issuer than the last takes all of them from the issuer.
 
     Raises :class:`ConfigurationError` before anything is written when login by password is asked for and
-    Keycloak is at another machine's address, by our settings or by its own word, or has no word of its own.
+    Keycloak is at another machine's address, by our settings or by its own word, or has no word of its own,
+    or login by card and nobody has said where its bridge is.
     Raises :class:`SwappedRolesError` before anything is written when duties' roles go by each other's names:
     it finds roles by their names. Raises :class:`NotMendedError` when something could not be set right, after
     all of this; how the card provider's addresses were left stays known then.
     """
     _require_no_password_form(options, context.settings.keycloak.url)
+    _require_bridge(context, options)
     desired = desired_configuration(context, options)
-    if options.social_card_issuer != read_options(context).social_card_issuer:
+    if issuer_of(context, options) != _last_issuer(context):
         desired = replace(desired, pins=created_pins(desired))
     configurator = context.settings.keycloak.configurator.client_id
     keep_open = keep_open or context.settings.keycloak.configurator_stays_open
@@ -239,6 +268,7 @@ def apply_realm(
         with context.database.transaction() as transaction:
             write_text(transaction, _MEMORY, json.dumps(asdict(options)))
             write_text(transaction, _PINS, json.dumps(pins))
+            write_text(transaction, _ISSUER, issuer_of(context, options))
         switch = open_configurator if keep_open else close_configurator
         with _after(failure):
             switch(connection, configurator)

@@ -32,7 +32,7 @@ AGAIN_SECONDS: Final = 3
 """How often a page without script loads itself again."""
 _KEPT: Final = "public, max-age=31536000, immutable"
 _TYPES: Final = {"css": "text/css", "js": "text/javascript"}
-_IN_THE_BROWSER: Final = frozenset({LoginState.PREPARING, LoginState.WAITING, LoginState.SCANNED})
+_WITH_CODE: Final = frozenset({LoginState.WAITING, LoginState.SCANNED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,6 @@ class Pages:
                 **values,
                 client=printable(login.request.client_name),
                 status=status,
-                notice=watch.notice.value,
                 mark=watch.mark,
                 origin=origin,
                 phone_link=visitor.phone and bool(self._settings.app_link),
@@ -165,13 +164,14 @@ class Pages:
         final = login.state in FINAL
         in_time = now < login.deadline
         codes_left = login.refreshes < self._settings.limits.refreshes
-        again = final or login.state in _IN_THE_BROWSER
+        again = (final and login.state is not LoginState.DONE) or login.state in _WITH_CODE
         return {
             "words": words,
             "lang": visitor.locale,
             "base": f"/scan/{login.id}",
             "state": login.state.value,
             "final": final,
+            "notice": watch.notice.value,
             "token": visitor.token,
             "phone": visitor.phone,
             "qr": None if code is None else _qr(code),

@@ -30,7 +30,7 @@
 
   async function ask(part) {
     const answer = await fetch(base + "/state" + query + part, { cache: "no-store", credentials: "same-origin" });
-    if (answer.status === 404) {
+    if (answer.status === 404 && !ended) {
       location.reload();
       throw new Error("gone");
     }
@@ -44,7 +44,7 @@
       location.replace(base + "/finish");
       return;
     }
-    if (news.mark === mark || loading) return;
+    if (news.mark === mark || loading || ended) return;
     loading = true;
     try {
       const whole = await ask("&panel=1");
@@ -53,6 +53,7 @@
         see(whole);
         return;
       }
+      if (ended) return;
       const focused = panel.contains(document.activeElement);
       mark = whole.mark;
       ended = finals.includes(whole.state);
@@ -115,6 +116,8 @@
     setTimeout(poll, Math.min(16000, 2000 * 2 ** Math.min(failures, 3)));
   }
 
+  // A form leads elsewhere: what is told meanwhile must not stop it.
+  document.addEventListener("submit", stop);
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });
