@@ -15,6 +15,7 @@ from sqlalchemy import insert, select, text
 
 from fixtures.servers_postgres import SETTLED
 from fixtures.stores import put_people
+from quanheng.bridge.values import LoginId, LoginRecord
 from quanheng.errors import (
     ConfigurationError,
     IntegrityError,
@@ -29,9 +30,11 @@ from quanheng.model.sensitive import Sensitive
 from quanheng.store import tables
 from quanheng.store.archive import read_passphrase
 from quanheng.store.backup import backup, restore
-from quanheng.store.database import Database, open_database
+from quanheng.store.database import Database, migrate, open_database
 from quanheng.store.lease import Lease
+from quanheng.store.login_records import put_record
 from quanheng.store.rotation import open_keyring
+from quanheng.store.tables import bridge_assertion, login_record
 
 PASSPHRASE = Sensitive("correct horse battery")
 
@@ -271,3 +274,27 @@ def test_passphrases_come_from_private_files(tmp_path: Path) -> None:
     file.chmod(0o644)
     with pytest.raises(ConfigurationError, match="chmod 600"):
         read_passphrase(file)
+
+
+def test_what_passes_is_in_no_backup(sqlite_database: Database, keys_directory: Path, tmp_path: Path) -> None:
+    """Logins under way and the bridge's keys stay behind, and keep no store from being restored; the record
+    of logins comes along."""
+    now = sqlite_database.clock()
+    assertion = {"digest": "a" * 64, "expires_at": now}
+    login = LoginRecord(
+        at=now, login=LoginId("x" * 32), outcome="accepted", person=None, client_id="c", address="::1",
+        browser="", region="",
+    )  # fmt: skip
+    with sqlite_database.transaction() as connection:
+        connection.execute(insert(bridge_assertion), [assertion])
+        put_record(connection, login)
+    archive = tmp_path / "backup"
+    backup(sqlite_database, keys_directory, archive, PASSPHRASE)
+    with open_database(f"sqlite:///{tmp_path / 'new.db'}", clock=sqlite_database.clock) as fresh:
+        migrate(fresh.engine)
+        with fresh.transaction() as connection:
+            connection.execute(insert(bridge_assertion), [assertion])
+        restore(archive, fresh, tmp_path / "new-keys", PASSPHRASE)
+        with fresh.reading() as connection:
+            assert connection.execute(select(bridge_assertion)).all() == []
+            assert [row.outcome for row in connection.execute(select(login_record))] == ["accepted"]

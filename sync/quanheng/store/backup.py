@@ -44,8 +44,12 @@ from quanheng.store.tables import lease, metadata
 
 _FORMAT: Final = 1
 _ROWS_AT_ONCE: Final = 1000
-_TABLES: Final = tuple(table for table in metadata.sorted_tables if table is not lease)
-"""A lease belongs to a process that is gone when its row comes back."""
+_PASSING: Final = tuple(
+    table for table in metadata.sorted_tables if table is lease or table.info.get("passing")
+)
+"""A lease belongs to a process that is gone when its row comes back. Logins under way are over by then, and
+the bridge's signing keys are wrapped in a key that is in no backup: it makes itself another."""
+_TABLES: Final = tuple(table for table in metadata.sorted_tables if table not in _PASSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +269,7 @@ def _require_unused(connection: Connection, clock: Clock) -> None:
 
 def _empty(connection: Connection, *, force: bool) -> None:
     for table in metadata.sorted_tables:
-        if force or table is lease:
+        if force or table in _PASSING:
             connection.execute(delete(table))
         elif connection.execute(select(*table.primary_key).limit(1)).first() is not None:
             raise RefusedError(

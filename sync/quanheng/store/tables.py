@@ -4,8 +4,9 @@ ending in ``_index`` are keyed hashes. Times are aware and kept in UTC, days are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -49,6 +50,10 @@ class Instant(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+PASSING: Final[Mapping[str, bool]] = {"passing": True}
+"""Marks a table whose rows are worth nothing a little later: no backup has them, and none keeps a store from
+being restored."""
 
 person = Table(
     "person",
@@ -363,6 +368,7 @@ card_login = Table(
     Column("subject", String(64)),
     Column("region", String(24), nullable=False, server_default=""),
     Column("authenticated_at", Instant),
+    info=dict(PASSING),
 )
 Index("card_login_open", card_login.c.state, card_login.c.deadline)
 
@@ -380,6 +386,7 @@ bridge_code = Table(
     Column("authenticated_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
     Column("used_at", Instant),
+    info=dict(PASSING),
 )
 
 bridge_token = Table(
@@ -392,6 +399,7 @@ bridge_token = Table(
     Column("subject", String(64), nullable=False),
     Column("scope", Text, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
+    info=dict(PASSING),
 )
 
 bridge_assertion = Table(
@@ -400,6 +408,7 @@ bridge_assertion = Table(
     # Client assertions that were taken: each counts once (RFC 7523, section 3).
     Column("digest", String(64), primary_key=True),
     Column("expires_at", Instant, nullable=False, index=True),
+    info=dict(PASSING),
 )
 
 bridge_key = Table(
@@ -413,6 +422,7 @@ bridge_key = Table(
     Column("created_at", Instant, nullable=False),
     Column("signs_from", Instant, nullable=False),
     Column("published_until", Instant),  # null: not retired
+    info=dict(PASSING),
 )
 
 login_record = Table(
