@@ -1,64 +1,49 @@
-"""Plays the browser and the phone of a person who logs in by card, with the simulator as card platform.
+"""Plays the browser and the phone of a person who logs in by 电子社保卡, against the simulated card platform.
 
-As a class for tests and benches (:class:`CardBrowser`), and as a command that stands in for a browser in the
-demo::
+As a function and a class for tests and benches (:func:`log_in_by_card`, :class:`CardBrowser`), and as a
+command that stands in for a browser in the demo::
 
     QUANHENG_CARD_LOGIN=person.json quanheng approve ... --open-with "python -m deploy.local.card_login"
 
-where ``person.json`` (mode 0600) holds ``{"simulator_url": ..., "person": ...}``, an id of the simulator.
+where ``person.json`` holds ``{"simulator_url": ..., "person": ...}``, the id of somebody whom the simulator
+knows.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import segno
 
 _SECONDS: Final = 30
-_REDIRECTS: Final = 20
-_WAIT_SECONDS: Final = 30.0
-_PAUSE: Final = 0.1
-_REFUSED: Final = 400
+_REDIRECTS: Final = 15
+_PAUSE: Final = 0.2
+_WAITING: Final = frozenset({"preparing", "waiting", "scanned"})
+_PAGE: Final = re.compile(r"/scan/[A-Za-z0-9_-]{32}")
+_DRAWING: Final = re.compile(r'<path[^>]*?\sd="([^"]+)"')
 
 
 class CardLoginError(Exception):
     """The login did not come to its end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What the browser shows in the end."""
-
-    status: int
-    url: str
-    text: str
-
-    @property
-    def scan(self) -> str | None:
-        """Address of the login at the bridge, when its page is what is shown."""
-        parts = urlsplit(self.url)
-        steps = parts.path.split("/")
-        if len(steps) < 3 or steps[1] != "scan":
-            return None
-        return f"{parts.scheme}://{parts.netloc}/scan/{steps[2]}"
-
-
 class CardBrowser:
-    """A browser with its cookies, ``Secure`` ones on this machine too, as browsers have it."""
+    """A browser with its cookies that knows the bridge's page, and a phone that the simulator plays."""
 
-    def __init__(self) -> None:
+    def __init__(self, simulator_url: str, seconds: float = _SECONDS) -> None:
+        self._simulator = simulator_url.rstrip("/")
+        self._seconds = seconds
         self._session = requests.Session()
         self._session.trust_env = False
-        self._cookies: dict[str, dict[str, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -66,101 +51,106 @@ class CardBrowser:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def open(self, url: str) -> Shown:
+    def open(self, url: str) -> requests.Response:
         """Open an address, and follow wherever it leads."""
         return self.send("GET", url)
 
-    def send(self, method: str, url: str, form: Mapping[str, str] | None = None) -> Shown:
-        """Send a request, and follow wherever it leads."""
+    def send(self, method: str, url: str, form: Mapping[str, str] | None = None) -> requests.Response:
+        """A request, and every redirect that follows from it."""
         for _ in range(_REDIRECTS):
-            answer = self._ask(method, url, form)
-            target = answer.headers.get("location")
-            if not answer.is_redirect or target is None:
-                return Shown(status=answer.status_code, url=url, text=answer.text)
-            url, method, form = urljoin(url, target), "GET", None
-        raise CardLoginError("redirected without end")
+            answer = self._session.request(
+                method, url, data=form, timeout=self._seconds, allow_redirects=False
+            )
+            # As browsers do for this machine: cookies are Secure, though all speak plain HTTP here.
+            for cookie in self._session.cookies:
+                cookie.secure = False
+            if not answer.is_redirect:
+                return answer
+            if answer.status_code not in (307, 308):
+                method, form = "GET", None
+            url = urljoin(url, answer.headers["Location"])
+        raise CardLoginError("redirected in circles")
 
-    def state(self, page: Shown) -> Mapping[str, Any]:
-        """How far the login is, as the page asks."""
-        answer = self._ask("GET", f"{page.scan}/state", None)
-        found: Mapping[str, Any] = answer.json()
-        return found
+    @staticmethod
+    def shows_code(answer: requests.Response) -> bool:
+        """Whether it is the page of a login by card."""
+        return _PAGE.fullmatch(urlsplit(answer.url).path) is not None
 
-    def finish(self, page: Shown) -> Shown:
-        """Wait until the login is over, and go on to wherever it leads."""
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while time.monotonic() < deadline:
-            if self.state(page).get("state") not in ("preparing", "waiting", "scanned"):
-                return self.open(str(page.scan))
-            time.sleep(_PAUSE)
-        raise CardLoginError("nothing came of the scan")
-
-    def _ask(self, method: str, url: str, form: Mapping[str, str] | None) -> requests.Response:
-        place = urlsplit(url).netloc
-        kept = self._cookies.setdefault(place, {})
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in kept.items())} if kept else {}
-        answer = self._session.request(
-            method, url, data=form, headers=headers, allow_redirects=False, timeout=_SECONDS
+    def confirm(self, page: requests.Response, person: str) -> str:
+        """Scan the code of the page as this person and confirm; how the login ended, by the bridge's word."""
+        code = self._code(page)
+        answer = requests.post(
+            f"{self._simulator}/control/confirm",
+            json={"code": code, "person": person},
+            timeout=self._seconds,
         )
-        self._session.cookies.clear()
-        for line in answer.raw.headers.getlist("set-cookie"):
-            for name, morsel in SimpleCookie(line).items():
-                if morsel["max-age"] == "0" or not morsel.value:
-                    kept.pop(name, None)
-                else:
-                    kept[name] = morsel.value
-        return answer
+        if answer.status_code != 200:
+            raise CardLoginError("the phone could not confirm")
+        return self._outcome(page)
 
+    def finish(self, page: requests.Response) -> requests.Response:
+        """Go on to the client, after the login was accepted."""
+        return self.open(f"{_base(page)}/finish")
 
-class Phone:
-    """The phones of everybody, by the simulator's REST control."""
-
-    def __init__(self, simulator_url: str) -> None:
-        self._url = simulator_url
-        self._session = requests.Session()
-        self._session.trust_env = False
-
-    def newest_code(self) -> str:
-        """The newest code that waits on a screen."""
-        deadline = time.monotonic() + _WAIT_SECONDS
+    def _code(self, page: requests.Response) -> str:
+        """The code that the page shows: that of the platform's open ones which looks like it."""
+        deadline = time.monotonic() + self._seconds
         while time.monotonic() < deadline:
-            for code in self._session.get(f"{self._url}/control/codes", timeout=_SECONDS).json():
-                if code["state"] == "waiting":
-                    return str(code["code"])
+            drawn = _DRAWING.findall(self._session.get(page.url, timeout=self._seconds).text)
+            listed = requests.get(f"{self._simulator}/control/codes", timeout=self._seconds).json()
+            for item in listed:
+                if _draw(item["code"]) in drawn:
+                    return str(item["code"])
             time.sleep(_PAUSE)
-        raise CardLoginError("no code waits to be scanned")
+        raise CardLoginError("the page shows no code of this platform")
 
-    def do(self, what: str, code: str, person: str = "") -> None:
-        """``scan``, ``confirm`` or ``cancel`` a code."""
-        body = {"code": code, **({"person": person} if person else {})}
-        answer = self._session.post(f"{self._url}/control/{what}", json=body, timeout=_SECONDS)
-        if answer.status_code >= _REFUSED:
-            raise CardLoginError(f"the simulator refused to {what} a code ({answer.status_code})")
+    def _outcome(self, page: requests.Response) -> str:
+        deadline = time.monotonic() + self._seconds
+        while time.monotonic() < deadline:
+            answer: dict[str, Any] = self._session.get(f"{_base(page)}/state", timeout=self._seconds).json()
+            state = str(answer.get("state", "gone"))
+            if state not in _WAITING:
+                return state
+            time.sleep(_PAUSE)
+        raise CardLoginError("the bridge did not say how it ended")
 
 
-def log_in(browser: CardBrowser, phone: Phone, url: str, person: str) -> Shown:
-    """Open an address, scan and confirm as a person, and follow wherever it leads. One login at a time: the
-    newest code is taken for the page's."""
-    page = browser.open(url)
-    if page.scan is None:
-        raise CardLoginError(f"there is no page with a code (status {page.status})")
-    phone.do("confirm", phone.newest_code(), person)
-    return browser.finish(page)
+def log_in_by_card(url: str, simulator_url: str, person: str) -> requests.Response:
+    """Open the address, log in as this person and follow wherever it leads; what is shown in the end.
+
+    Raises :class:`CardLoginError` when there is no code, or the card is refused.
+    """
+    with CardBrowser(simulator_url) as browser:
+        page = browser.open(url)
+        if not browser.shows_code(page):
+            raise CardLoginError(f"there is no page with a code (status {page.status_code})")
+        state = browser.confirm(page, person)
+        if state != "accepted":
+            raise CardLoginError(f"the login was not accepted: {state}")
+        return browser.finish(page)
+
+
+def _base(page: requests.Response) -> str:
+    parts = urlsplit(page.url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _draw(code: str) -> str:
+    """A code as the bridge's page draws it (``quanheng.bridge.login.pages``)."""
+    drawn = segno.make(code, error="m", micro=False).svg_inline(border=4, omitsize=True, light="#fff")
+    return str(_DRAWING.findall(drawn)[-1])
 
 
 def main(arguments: list[str]) -> int:
     """Log in at the one address given as the person named in the file ``QUANHENG_CARD_LOGIN``."""
     person = json.loads(Path(os.environ["QUANHENG_CARD_LOGIN"]).read_text(encoding="utf-8"))
     try:
-        with CardBrowser() as browser:
-            shown = log_in(browser, Phone(person["simulator_url"]), arguments[0], person["person"])
+        answer = log_in_by_card(arguments[0], person["simulator_url"], person["person"])
     except (CardLoginError, requests.RequestException) as error:
-        print(f"card_login: {type(error).__name__}: {error}", file=sys.stderr)
+        told = error if isinstance(error, CardLoginError) else type(error).__name__
+        print(f"card_login: {told}", file=sys.stderr)
         return 1
-    if shown.status >= _REFUSED or shown.scan is not None:
-        print("card_login: the card was refused", file=sys.stderr)
-        return 1
-    return 0
+    return 0 if answer.ok else 1
 
 
 if __name__ == "__main__":

@@ -68,6 +68,12 @@ FORGING: Final[list[tuple[str, dict[str, str]]]] = [
     (ATTRIBUTE, {"claim.name": "upn", "user.attribute": "staff_no"}),
     (ATTRIBUTE, {"claim.name": "email", "user.attribute": "staff_no"}),
     ("oidc-usersessionmodel-note-mapper", {"claim.name": "auth_time", "user.session.note": "note"}),
+    (GROUPS, {"claim.name": "groups"}),
+    (GROUPS, {"claim.name": "groups.x", "full.path": "true"}),
+    (GROUPS, {"claim.name": "posts", "full.path": "true"}),
+    (FIXED, {"claim.name": "idp", "claim.value": "social-card"}),
+    (ATTRIBUTE, {"claim.name": "idp", "user.attribute": "note"}),
+    ("oidc-usersessionmodel-note-mapper", {"claim.name": "idp", "user.session.note": "note"}),
 ]
 ORDINARY: Final[list[tuple[str, dict[str, str]]]] = [
     (ATTRIBUTE, {"claim.name": "department", "user.attribute": "department"}),
@@ -92,6 +98,8 @@ ORDINARY: Final[list[tuple[str, dict[str, str]]]] = [
     ("oidc-usersessionmodel-note-mapper", {"claim.name": "auth_time", "user.session.note": "AUTH_TIME"}),
     ("oidc-audience-mapper", {"included.client.audience": "realm-management"}),
     ("oidc-audience-resolve-mapper", {}),
+    (GROUPS, {"claim.name": "groups", "full.path": "true"}),
+    ("oidc-usersessionmodel-note-mapper", {"claim.name": "idp", "user.session.note": "identity_provider"}),
 ]
 
 

@@ -38,7 +38,6 @@ from quanheng.bridge.provider.errors import UnusableRequestError
 from quanheng.bridge.provider.provider import JWKS, TOKEN, USERINFO, Provider
 from quanheng.bridge.provider.routes import provider_routes
 from quanheng.bridge.recognising import StoreRecogniser
-from quanheng.bridge.recognising import StoreRecogniser
 from quanheng.bridge.recognition import Recogniser
 from quanheng.bridge.settings import BridgeSettings, ProviderClientSettings
 from quanheng.clock import Clock, system_clock
@@ -50,7 +49,6 @@ from quanheng.policy.pack import load_packs
 from quanheng.store.bridge_grants import forget_expired
 from quanheng.store.card_logins import forget_logins
 from quanheng.store.database import Database, migrate, open_database
-from quanheng.store.login_records import put_record
 from quanheng.store.login_records import put_record
 
 HOUSEKEEPING_SECONDS: Final = 300.0

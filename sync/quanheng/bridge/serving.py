@@ -39,7 +39,8 @@ def run_server(settings: Settings, *, workers: int = 1, settings_file: Path | No
     app = create_app(settings)  # what is wrong is told here, and once
     _allow_descriptors()
     if workers == 1:
-        uvicorn.Server(_configure(bridge, app)).run()
+        with suppress(KeyboardInterrupt):  # raised again when everything has been closed
+            uvicorn.Server(_configure(bridge, app)).run()
         return
     if settings_file is None:
         raise ConfigurationError("workers need the file of the settings", remedy="name it with --config")

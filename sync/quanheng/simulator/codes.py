@@ -48,6 +48,8 @@ class Codes:
         self._now = now
         self._prefix = prefix
         self._codes: OrderedDict[str, Code] = OrderedDict()
+        self.autopilot: Callable[[], str] | None = None
+        """Somebody confirms each code as soon as it is asked about; returns who."""
 
     def make(self, system_name: str) -> Code:
         """A new one: 192 random bits."""
@@ -63,6 +65,8 @@ class Codes:
         code = self._codes.get(text)
         if code is None:
             return CodeState.INVALID, None
+        if self.autopilot is not None and code.state is CodeState.WAITING:
+            code.state, code.person = CodeState.CONFIRMED, self.autopilot()
         open_ = code.state in (CodeState.WAITING, CodeState.SCANNED)
         if open_ and self._now() - code.made_at > self._seconds:
             code.state = CodeState.EXPIRED

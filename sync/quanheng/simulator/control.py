@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from quanheng.config_fields import LOOPBACK
 from quanheng.errors import ConfigurationError
 from quanheng.simulator.codes import CodeError, Codes
 from quanheng.simulator.faults import Fault, FaultKind, Faults
@@ -54,6 +55,7 @@ class Control:
             Route("/control/faults", _told(self._list_faults), methods=["GET"]),
             Route("/control/faults", _told(self._set_faults), methods=["PUT"]),
             Route("/control/faults", _told(self._clear_faults), methods=["DELETE"]),
+            Route("/control/autopilot", _told(self._set_autopilot), methods=["PUT"]),
             Route("/control/requests", _told(self._count_requests), methods=["GET"]),
         ]
 
@@ -108,6 +110,14 @@ class Control:
         self._faults.set([])
         return await self._list_faults(request)
 
+    async def _set_autopilot(self, request: Request) -> Any:
+        """For load: each code is confirmed, by one person after the other, when it is asked about."""
+        on = (await _body(request)).get("on")
+        if not isinstance(on, bool) or (on and not len(self._people)):
+            raise BadControlError("send {on: true or false}; there have to be people")
+        self._codes.autopilot = self._people.anybody if on else None
+        return {"on": on}
+
     async def _count_requests(self, _request: Request) -> Any:
         return dict(self._platform.requests)
 
@@ -120,6 +130,9 @@ class Control:
 
 def _told(handler: Callable[[Request], Awaitable[Any]]) -> _Handler:
     async def answer(request: Request) -> Response:
+        # Another machine, or a site whose name was made to lead here (DNS rebinding).
+        if not _is_local(request):
+            return JSONResponse({"error": "for this machine alone"}, status_code=403)
         origin = request.headers.get("origin")
         if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host')}":
             return JSONResponse({"error": "not from another site"}, status_code=403)
@@ -129,6 +142,11 @@ def _told(handler: Callable[[Request], Awaitable[Any]]) -> _Handler:
             return JSONResponse({"error": str(error)}, status_code=409)
 
     return answer
+
+
+def _is_local(request: Request) -> bool:
+    peer = request.client.host if request.client is not None else ""
+    return peer in LOOPBACK and request.url.hostname in LOOPBACK
 
 
 async def _body(request: Request) -> dict[str, Any]:

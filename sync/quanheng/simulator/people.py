@@ -46,7 +46,8 @@ class SimulatedPerson:
     @property
     def masked_number(self) -> str:
         """The ID number as it may be shown."""
-        return f"{self.document_number[:4]}{'*' * 10}{self.document_number[-2:]}"
+        number = self.document_number
+        return f"{number[:4]}{'*' * (len(number) - 6)}{number[-2:]}" if len(number) > 8 else "*" * len(number)
 
 
 class People:
@@ -87,6 +88,14 @@ class People:
                 if len(found) == limit:
                     break
         return found
+
+    def anybody(self) -> str:
+        """Id of somebody whose card is good. Raises :class:`LookupError` when there is nobody."""
+        for _ in range(len(self._by_id)):
+            self._by_id[next(iter(self._by_id))] = person = self._by_id.pop(next(iter(self._by_id)))
+            if person.card_status == "1":
+                return person.id
+        raise LookupError("nobody has a card")
 
     def __len__(self) -> int:
         return len(self._by_id)

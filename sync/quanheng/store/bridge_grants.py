@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from quanheng.store.bridge_keys import forget_retired
 from quanheng.store.database import insert_new
 from quanheng.store.tables import bridge_assertion, bridge_code, bridge_token
 
@@ -121,7 +122,8 @@ def take_assertion(connection: Connection, client_id: str, identifier: str, expi
 
 
 def forget_expired(connection: Connection, now: datetime) -> None:
-    """Remove what no longer counts, and could not count again."""
+    """Remove what no longer counts and could not count again, and signing keys that are not published now."""
+    forget_retired(connection, now)
     for table in (bridge_token, bridge_assertion):
         connection.execute(delete(table).where(table.c.expires_at < now))
     # A code that comes a second time is known as long as tokens of the first may count.

@@ -42,11 +42,11 @@ def read_keys(connection: Connection, now: datetime) -> Sequence[StoredKey]:
 
 
 def put_key(connection: Connection, key: StoredKey, retire_at: datetime) -> None:
-    """Keep a new key; those before it are published until ``retire_at``."""
+    """Keep a new key; those before it are published until ``retire_at``, and no longer: also those that an
+    earlier one has taken the place of."""
     table = bridge_key
-    connection.execute(
-        update(table).where(table.c.published_until.is_(None)).values(published_until=retire_at)
-    )
+    longer = table.c.published_until.is_(None) | (table.c.published_until > retire_at)
+    connection.execute(update(table).where(longer).values(published_until=retire_at))
     connection.execute(
         insert(table).values(
             kid=key.kid,

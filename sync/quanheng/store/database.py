@@ -215,7 +215,9 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
     builder = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     keys = [column.name for column in table.primary_key]
     statement = builder(table).values(dict(row)).on_conflict_do_nothing(index_elements=keys)
-    return connection.execute(statement).rowcount == 1
+    # Not by the count of rows: of an INSERT SQLAlchemy does not keep it on PostgreSQL, and says -1.
+    returned = connection.execute(statement.returning(*table.primary_key.columns))
+    return returned.first() is not None
 
 
 def migrate(engine: Engine) -> None:

@@ -57,6 +57,7 @@ header"), and a form of ours could not be told from others'."""
 _ACCESS_DENIED: Final = "access_denied"
 _NAME: Final = 60
 """Characters of a client's name."""
+_FIELDS: Final = 8
 _TOKEN_FIELD: Final = "token"  # noqa: S105 -- the name of a field
 
 _log = get_logger(__name__)
@@ -105,10 +106,14 @@ class LoginRoutes:
             ("/refresh", self.refresh, "POST"),
             ("/cancel", self.cancel, "POST"),
         ]
-        return [
+        routes = [
             Route(f"/scan/{{id}}{part}", self._counted(handler), methods=[method])
             for part, handler, method in table
         ]
+        for route in routes:
+            # Starlette would answer HEAD as it does GET: one of them takes the code.
+            (route.methods or set()).discard("HEAD")
+        return routes
 
     async def begin(self, request: Request, authorization: AuthorizationRequest) -> Response:
         """A valid authentication request: a new login for this browser."""
@@ -349,7 +354,7 @@ class LoginRoutes:
         if held is None:
             return self.gone(request)
         stored, secret = held
-        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=8))
+        form = _fields(await request.body())
         ours = self._is_from_here(request) and is_csrf_token(
             form.get(_TOKEN_FIELD, ""), secret, stored.login.id
         )
@@ -401,6 +406,14 @@ def _same_again(request: Request, text: str) -> tuple[str, str] | None:
         return None
     query = f"?{request.url.query}" if request.url.query else ""
     return request.url.path + query, text
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """Fields of a form of ours; of anything else none."""
+    try:
+        return dict(parse_qsl(body.decode("ascii"), max_num_fields=_FIELDS, errors="strict"))
+    except ValueError:  # of which UnicodeDecodeError is one
+        return {}
 
 
 def _kept_nowhere(response: Response) -> Response:

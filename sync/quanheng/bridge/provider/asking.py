@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
+from unicodedata import category
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from quanheng.bridge.provider.errors import RedirectedError, UnusableRequestError
@@ -71,7 +72,8 @@ class Asking:
             raise back.error("invalid_request", "response_type is missing")
         if given["response_type"] != "code":
             raise back.error("unsupported_response_type", "response_type has to be code")
-        if given.get("response_mode", "query") != "query":
+        # A parameter without a value counts as one that is not there (RFC 6749, section 3.1).
+        if (given.get("response_mode") or "query") != "query":
             raise back.error("invalid_request", "response_mode has to be query")
         if "openid" not in given.get("scope", "").split(" "):
             raise back.error("invalid_scope", "scope has to contain openid")
@@ -136,4 +138,4 @@ def _locale(wanted: str) -> Locale:
 
 
 def _has_control(text: str) -> bool:
-    return any(character < " " or character == "\x7f" for character in text)
+    return any(category(character) == "Cc" for character in text)

@@ -25,7 +25,7 @@ MAX_ASSERTION: Final = 4096
 MIN_RSA_BITS: Final = 2048
 _HEADER: Final = frozenset({"alg", "kid", "typ", "x5t", "x5t#S256", "cty"})
 """Anything else says how to verify (``jwk``, ``jku``, ``x5u``) or has to be understood (``crit``)."""
-_TYPES: Final = frozenset({None, "JWT", "jwt", "client-authentication+jwt"})
+_TYPES: Final = (None, "JWT", "jwt", "client-authentication+jwt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +54,17 @@ class Assertions:
         self._clock = clock
 
     async def verify(self, form: Mapping[str, str]) -> Asserted:
-        """Who asks. Raises :class:`TokenError` (``invalid_client``); it never says which check failed."""
+        """Who asks. Raises :class:`TokenError` (``invalid_client``); it never says which check failed.
+
+        Its status is 400: 401 would have to name a scheme of the Authorization header (RFC 9110, section
+        15.5.2), and there is none that counts.
+        """
         assertion = form.get("client_assertion", "")
         if form.get("client_assertion_type") != ASSERTION_TYPE or not assertion or "client_secret" in form:
-            raise TokenError("invalid_client", "authenticate by private_key_jwt", status=401)
+            raise TokenError("invalid_client", "authenticate by private_key_jwt")
         asserted = await self._verify(assertion) if len(assertion) <= MAX_ASSERTION else None
         if asserted is None or form.get("client_id", asserted.client.client_id) != asserted.client.client_id:
-            raise TokenError("invalid_client", "the assertion does not count", status=401)
+            raise TokenError("invalid_client", "the assertion does not count")
         return asserted
 
     async def _verify(self, assertion: str) -> Asserted | None:
@@ -97,6 +101,7 @@ class Assertions:
             and audience in self._audiences
             and isinstance(identifier, str)
             and 0 < len(identifier) <= 256
+            and identifier.isprintable()
             and ("iat" not in claims or issued is not None)
             and ("nbf" not in claims or begins is not None)
         )
@@ -133,9 +138,10 @@ def fits(key: ClientKey, algorithm: str) -> bool:
 
 
 def _moment(value: object) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return datetime.fromtimestamp(value, UTC)
+        # An integer may be too large for a float, let alone for a date.
+        return datetime.fromtimestamp(value, UTC) if math.isfinite(value) else None
     except (OverflowError, OSError, ValueError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -70,6 +70,9 @@ class PublishedKeys:
     async def find(self, client: ProviderClientSettings, kid: str) -> ClientKey | None:
         """See :meth:`ClientKeys.find`. A set is read again for a name that it has not, and now and then."""
         kept = self._sets.setdefault(client.jwks_url, _KeySet())
+        if kid in kept.keys and not self._is_due(kept, kid, self._clock().timestamp()):
+            # Known and not old: it does not wait for a reading that somebody else's unknown name began.
+            return self._known(kept, kid)
         async with kept.lock:
             now = self._clock().timestamp()
             if self._is_due(kept, kid, now):
@@ -77,9 +80,13 @@ class PublishedKeys:
                 found = await self._read(client.jwks_url)
                 if found is not None:
                     kept.keys, kept.read_at = found, now
-            if kept.read_at is None or not 0 <= now - kept.read_at <= STALE_SECONDS:
-                return None
-            return kept.keys.get(kid)
+            return self._known(kept, kid)
+
+    def _known(self, kept: _KeySet, kid: str) -> ClientKey | None:
+        if kept.read_at is None:
+            return None
+        age = self._clock().timestamp() - kept.read_at
+        return kept.keys.get(kid) if 0 <= age <= STALE_SECONDS else None
 
     async def close(self) -> None:
         """See :meth:`ClientKeys.close`."""
@@ -108,21 +115,30 @@ class PublishedKeys:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("keys of a client cannot be read", fault=type(error).__name__)
             return None
-        return parse_keys(body)
+        found = parse_keys(body)
+        if found is None:
+            log.warning("keys of a client cannot be read", fault="no key set")
+        return found
 
 
-def parse_keys(body: bytes) -> Mapping[str, ClientKey]:
-    """Keys of a JSON Web Key Set (RFC 7517) that may verify signatures, by name. Others are passed over."""
+def parse_keys(body: bytes) -> Mapping[str, ClientKey] | None:
+    """Keys of a JSON Web Key Set (RFC 7517) that may verify signatures, by name. Others are passed over.
+
+    None when it is no key set at all, like the page of a proxy that lost its server: it takes no key back.
+    """
     try:
-        listed = json.loads(body)["keys"]
-    except (ValueError, KeyError, TypeError):
-        return {}
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    listed = told.get("keys") if isinstance(told, dict) else None
+    if not isinstance(listed, list):
+        return None
     found: dict[str, ClientKey] = {}
-    for item in listed[:MAX_KEYS] if isinstance(listed, list) else ():
+    for item in listed[:MAX_KEYS]:
         if isinstance(item, dict) and _may_verify(item):
             try:
                 public = jwt.PyJWK(item, algorithm=_READ_AS[item["kty"]]).key
-            except (jwt.PyJWTError, ValueError, TypeError):
+            except (jwt.PyJWTError, ValueError, TypeError, AttributeError):  # the last of a number for text
                 continue
             if isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
                 algorithm = item.get("alg")
@@ -135,10 +151,11 @@ _READ_AS: Final[Mapping[str, str]] = {"RSA": "RS256", "EC": "ES256"}
 
 
 def _may_verify(item: Mapping[str, Any]) -> bool:
-    operations: Sequence[object] = item.get("key_ops") or ("verify",)
+    operations = item.get("key_ops", ["verify"])
     return (
         isinstance(item.get("kid"), str)
-        and item.get("kty") in _READ_AS
+        and item.get("kty") in tuple(_READ_AS)  # which takes whatever a JSON value is
+        and isinstance(operations, list)
         and item.get("use", "sig") == "sig"
         and "verify" in operations
         and "d" not in item

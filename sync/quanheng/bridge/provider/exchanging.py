@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from quanheng.bridge.provider.assertions import Asserted, Assertions
 from quanheng.bridge.provider.errors import BearerError, TokenError
-from quanheng.bridge.provider.signing import ALGORITHM, SigningKeys
+from quanheng.bridge.provider.signing import ALGORITHM, SigningKey, SigningKeys
 from quanheng.bridge.settings import BridgeSettings
 from quanheng.bridge.values import SECRET_BYTES
 from quanheng.clock import Clock
@@ -34,7 +34,7 @@ from quanheng.store.database import Database
 
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 """RFC 7636, section 4.1."""
-_BEARER: Final = re.compile(r"[Bb]earer ([A-Za-z0-9._~+/-]{1,200}=*)")
+_BEARER: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]{1,200}=*)")
 _MAX_CODE: Final = 200
 
 
@@ -70,14 +70,20 @@ class Exchanging:
         asserted = await self._assertions.verify(given)
         return await run_in_threadpool(self._exchange, asserted, given)
 
-    def userinfo(self, authorization: str | None, body_token: str | None = None) -> Mapping[str, Json]:
-        """The claims of an access token's person: ``sub``. Raises :class:`BearerError`."""
-        token = body_token
+    def userinfo(self, authorization: str | None, posted: Sequence[str] = ()) -> Mapping[str, Json]:
+        """The claims of an access token's person: ``sub``; the token comes in the header, or was ``posted``.
+
+        Raises :class:`BearerError`, also for more than one token (RFC 6750, section 2).
+        """
+        tokens = list(posted)
         if authorization is not None:
             found = _BEARER.fullmatch(authorization)
-            if found is None or body_token is not None:
+            if found is None:
                 raise BearerError("invalid_request")
-            token = found[1]
+            tokens.append(found[1])
+        if len(tokens) > 1:
+            raise BearerError("invalid_request")
+        token = tokens[0] if tokens else ""
         if not token:
             raise BearerError
         with self._database.reading() as connection:
@@ -93,8 +99,10 @@ class Exchanging:
                 connection, asserted.client.client_id, asserted.identifier, asserted.expires_at
             )
         if not new:
-            raise TokenError("invalid_client", "the assertion does not count", status=401)
-        if given.get("grant_type") != "authorization_code":
+            raise TokenError("invalid_client", "the assertion does not count")
+        if not given.get("grant_type"):
+            raise TokenError("invalid_request", "grant_type is missing")
+        if given["grant_type"] != "authorization_code":
             raise TokenError("unsupported_grant_type", "grant_type has to be authorization_code")
         code, verifier = given.get("code", ""), given.get("code_verifier", "")
         if not 0 < len(code) <= _MAX_CODE or not given.get("redirect_uri"):
@@ -103,6 +111,7 @@ class Exchanging:
             raise TokenError("invalid_request", "code_verifier is missing or malformed")
         access = secrets.token_urlsafe(SECRET_BYTES)
         expires = now + timedelta(seconds=self._settings.token_seconds)
+        key = self._keys.signer()  # a fault of it must not cost the code
         with self._database.transaction() as connection:
             grant = take_code(connection, code, asserted.client.client_id, now)
             # A code that its own client brings with a wrong verifier is spent: who has it got it from there.
@@ -117,7 +126,7 @@ class Exchanging:
             "token_type": "Bearer",
             "expires_in": self._settings.token_seconds,
             "scope": grant.scope,
-            "id_token": self._id_token(grant, access, now, expires),
+            "id_token": self._id_token(key, grant, access, now, expires),
         }
 
     @staticmethod
@@ -129,8 +138,9 @@ class Exchanging:
             and hmac.compare_digest(_base64url(digest), grant.code_challenge)
         )
 
-    def _id_token(self, grant: CodeGrant, access: str, now: datetime, expires: datetime) -> str:
-        key = self._keys.signer()
+    def _id_token(
+        self, key: SigningKey, grant: CodeGrant, access: str, now: datetime, expires: datetime
+    ) -> str:
         claims: dict[str, Any] = {
             "iss": self._settings.issuer,
             "sub": grant.subject,

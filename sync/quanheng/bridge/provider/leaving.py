@@ -41,7 +41,7 @@ class Leaving:
         client = self._clients.get(given.get("client_id", ""))
         if "id_token_hint" in given:
             hinted = self._hinted(given["id_token_hint"])
-            if hinted is None or (client is not None and client is not hinted):
+            if hinted is None or given.get("client_id", hinted.client_id) != hinted.client_id:
                 return None
             client = hinted
         if client is None or wanted not in client.post_logout_redirect_uris:

@@ -31,6 +31,8 @@ FORM: Final = "application/x-www-form-urlencoded"
 MAX_FIELDS: Final = 64
 _NOT_KEPT: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _PUBLIC: Final = {"Cache-Control": "public, max-age=60"}
+_BASIC: Final = {"WWW-Authenticate": 'Basic realm="quanheng"'}
+"""Told to whoever tried the Authorization header (RFC 6749, section 5.2), and still refused."""
 
 
 def provider_routes(provider: Provider, begin: Begin, unusable: Unusable, goodbye: Goodbye) -> list[Route]:
@@ -61,14 +63,19 @@ def provider_routes(provider: Provider, begin: Begin, unusable: Unusable, goodby
             return JSONResponse({"error": "invalid_request"}, status_code=400, headers=_NOT_KEPT)
         except TokenError as error:
             told = {"error": error.error, "error_description": error.description}
-            return JSONResponse(told, status_code=error.status, headers=_NOT_KEPT)
+            challenge = _BASIC if error.status == 401 else {}
+            return JSONResponse(told, status_code=error.status, headers={**_NOT_KEPT, **challenge})
         return JSONResponse(answer, headers=_NOT_KEPT)
 
     async def userinfo(request: Request) -> Response:
         try:
-            posted = dict(await parameters_of(request)) if request.method == "POST" else {}
+            # In the address a token would be in logs and histories (RFC 9700, section 4.3.2).
+            posted = await parameters_of(request) if request.method == "POST" else []
+            tokens = [value for name, value in posted if name == "access_token"]
             claims: Mapping[str, object] = await run_in_threadpool(
-                provider.exchanging.userinfo, request.headers.get("authorization"), posted.get("access_token")
+                provider.exchanging.userinfo,
+                request.headers.get("authorization"),
+                tokens,
             )
         except UnusableRequestError:
             return _challenge(BearerError("invalid_request"))
@@ -101,19 +108,18 @@ async def parameters_of(request: Request) -> list[tuple[str, str]]:
 
     Raises :class:`UnusableRequestError` for anything else than a form, or one that is not UTF-8.
     """
-    text = request.url.query
+    # The bytes as they came: an address that Starlette puts together would have the Host header in it.
+    encoded: bytes = request.scope["query_string"]
     if request.method == "POST":
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        body = await request.body()
-        if body and kind != FORM:
+        encoded = await request.body()
+        if encoded and kind != FORM:
             raise UnusableRequestError("what is posted has to be a form")
-        try:
-            text = body.decode("ascii")
-        except UnicodeDecodeError:
-            raise UnusableRequestError("the form is not encoded") from None
     try:
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except (UnicodeDecodeError, ValueError):
+        return parse_qsl(
+            encoded.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError:  # UnicodeDecodeError is one
         raise UnusableRequestError("the parameters cannot be read") from None
 
 

@@ -61,19 +61,14 @@ class SigningKeys:
         Raises :class:`ConfigurationError` when it was wrapped in another key than the bridge has.
         """
         now = self._clock()
-        keys = self._published(now)
-        signing = [key for key in keys if key.signs_from <= now]
-        if not signing:
-            self._make_first()
-            signing = [key for key in self._published(self._clock()) if key.signs_from <= self._clock()]
+        keys = self._there_are(now)
+        # Where none signs yet, the clock of whoever made the first one is ahead of ours.
+        signing = [key for key in keys if key.signs_from <= now] or keys[:1]
         return self._open(signing[-1])
 
     def published(self) -> Sequence[dict[str, Any]]:
         """Public halves, as JSON Web Keys."""
-        now = self._clock()
-        if not self._published(now):
-            self._make_first()
-        return [dict(key.public_jwk) for key in self._published(now)]
+        return [dict(key.public_jwk) for key in self._there_are(self._clock())]
 
     def rotate(self, *, at_once: bool = False) -> StoredKey:
         """Make a key that signs after :data:`LEAD`, or at once when the one before is not to be trusted any
@@ -89,6 +84,12 @@ class SigningKeys:
             self._read_at = None
         return key
 
+    def _there_are(self, now: datetime) -> Sequence[StoredKey]:
+        """The published keys; there is one at least."""
+        if not self._published(now):
+            self._make_first()
+        return self._published(now)
+
     def _published(self, now: datetime) -> Sequence[StoredKey]:
         with self._lock:
             if self._read_at is None or not timedelta() <= now - self._read_at < FRESH:
@@ -102,7 +103,7 @@ class SigningKeys:
             lock_keys(connection)
             now = self._clock()
             # Another process may have made it while this one waited.
-            if not any(key.signs_from <= now for key in read_keys(connection, now)):
+            if not read_keys(connection, now):
                 put_key(connection, self._make(now, now), retire_at=now + self._kept)
         with self._lock:
             self._read_at = None
@@ -131,8 +132,9 @@ class SigningKeys:
                 "the bridge's signing key in the store was wrapped in another key than bridge.key_file",
                 remedy="put that file back, or make a signing key with 'quanheng bridge rotate --at-once'",
             )
-        self._opened = {key.kid: SigningKey(kid=key.kid, private=private)}
-        return self._opened[key.kid]
+        opened = SigningKey(kid=key.kid, private=private)
+        self._opened = {key.kid: opened}
+        return opened
 
 
 def _context(kid: str) -> str:

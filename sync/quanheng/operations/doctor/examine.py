@@ -9,6 +9,7 @@ from typing import Final
 from quanheng.config import read_settings
 from quanheng.errors import QuanhengError
 from quanheng.operations.context import Context
+from quanheng.operations.doctor.bridge import examine_bridge
 from quanheng.operations.doctor.glass import examine_glass
 from quanheng.operations.doctor.guard import examine_guard
 from quanheng.operations.doctor.local import examine_files
@@ -25,6 +26,7 @@ _AREAS: Final[tuple[tuple[str, Callable[[Context], Iterator[Result]]], ...]] = (
     ("keycloak", examine_server),
     ("guard", examine_guard),
     ("glass", examine_glass),
+    ("bridge", examine_bridge),
     ("sources", examine_sources),
 )
 

@@ -34,17 +34,17 @@ def examine_files(context: Context) -> Iterator[Result]:
     settings = context.settings
     yield _keys(settings)
     for client in our_clients(settings):
-        yield _private(f"keys.{client.client_id}", partial(read_public_key, client))
+        yield examine_private(f"keys.{client.client_id}", partial(read_public_key, client))
     if (settings.keys_directory / PRIVATE).exists():
-        yield _private("keys.rules", partial(read_rules_key, settings.keys_directory))
+        yield examine_private("keys.rules", partial(read_rules_key, settings.keys_directory))
     else:
         yield warn("keys.rules", "没有规则签名密钥，守卫得不到规则", _RULES_KEY)
     seals = settings.keys_directory / SEALS
     if seals.exists():
-        yield _private("keys.seals", partial(require_private, seals))
+        yield examine_private("keys.seals", partial(require_private, seals))
     for source in settings.sources:
         if isinstance(source, LdapSettings):
-            yield _private(
+            yield examine_private(
                 f"source.{source.id}.password",
                 partial(require_private, source.password_file, if_missing=_BIND_FILE),
             )
@@ -67,7 +67,8 @@ def _keys(settings: Settings) -> Result:
     return ok("keys", f"三把密钥齐全，仅属主可读：{directory}")
 
 
-def _private(id_: str, look: Callable[[], object]) -> Result:
+def examine_private(id_: str, look: Callable[[], object]) -> Result:
+    """Whether a file is there, and for its owner alone; otherwise ``look`` raises."""
     try:
         look()
     except ConfigurationError as error:

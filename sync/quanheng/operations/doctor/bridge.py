@@ -1,0 +1,115 @@
+"""The bridge of login by card: its files, whether it answers, whether the realm trusts exactly it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+
+from quanheng.bridge.settings import BridgeSettings
+from quanheng.identity.files import require_private
+from quanheng.keycloak.aspect import Documents
+from quanheng.keycloak.configuration import created_pins, read_pins
+from quanheng.keycloak.configuration_files import SOCIAL_CARD
+from quanheng.keycloak.rest import RestRealm
+from quanheng.operations.context import Context
+from quanheng.operations.doctor.local import examine_private
+from quanheng.operations.doctor.result import Result, fail, ok, warn
+from quanheng.operations.realm import desired_configuration, issuer_of, read_options
+
+_SECONDS: Final = 5
+_RUN: Final = "检查 quanheng bridge serve 是否在运行，以及前面的代理和证书"
+_INIT: Final = "运行 quanheng bridge init"
+_PLATFORM_KEY: Final = "把平台给的密钥写入该文件，一行，权限 0600"
+
+
+def examine_bridge(context: Context) -> Iterator[Result]:
+    """Everything about login by card; nothing where there is neither a bridge nor login by card."""
+    bridge, options = context.settings.bridge, read_options(context)
+    if bridge is not None:
+        yield from _files(bridge)
+    if bridge is None and not options.social_card:
+        return
+    yield from _provider(context)
+    yield from _reached(
+        issuer_of(context, options), context.settings.keycloak.ca_file, ours=bridge is not None
+    )
+
+
+def _files(bridge: BridgeSettings) -> Iterator[Result]:
+    platform = bridge.platform
+    files = {
+        "bridge.key": (bridge.key_file, _INIT),
+        "bridge.platform.signing_key": (platform.signing_key_file, _PLATFORM_KEY),
+        "bridge.platform.encryption_key": (platform.encryption_key_file, _PLATFORM_KEY),
+    }
+    if platform.iv_file is not None:
+        files["bridge.platform.iv"] = (platform.iv_file, _PLATFORM_KEY)
+    if bridge.tls_key is not None:
+        files["bridge.tls_key"] = (bridge.tls_key, "把 TLS 私钥放在该处，权限 0600")
+    for id_, (file, remedy) in files.items():
+        yield examine_private(id_, partial(require_private, file, if_missing=remedy))
+
+
+def _provider(context: Context) -> Iterator[Result]:
+    if not isinstance(context.realm, RestRealm):
+        return
+    desired = desired_configuration(context, read_options(context))
+    documents = Documents(context.realm.connection)
+    found = documents.get(f"/identity-provider/instances/{SOCIAL_CARD}")
+    if found is None:
+        yield fail(
+            "bridge.provider", "域中没有电子社保卡身份提供方", "运行 quanheng realm apply --social-card"
+        )
+        return
+    if found.get("enabled"):
+        yield ok("bridge.provider", "电子社保卡登录已启用")
+    else:
+        yield warn(
+            "bridge.provider",
+            "电子社保卡登录没有启用：除应急账号外无人能登录",
+            "运行 quanheng realm apply --social-card",
+        )
+    wanted, there = created_pins(desired)[SOCIAL_CARD], read_pins(documents, desired)[SOCIAL_CARD]
+    names = ("issuer", "authorizationUrl", "tokenUrl", "jwksUrl", "clientId", "clientAssertionAudience")
+    others = [name for name in names if there.get(name) != wanted[name]]
+    if others:
+        yield fail(
+            "bridge.addresses",
+            f"身份提供方指向的不是本桥：{'、'.join(others)}",
+            "核对 [bridge] 的 issuer 后运行 quanheng realm apply；确为他处的桥，加 --social-card-issuer",
+        )
+    else:
+        yield ok("bridge.addresses", f"身份提供方的地址与登录桥一致：{wanted['issuer']}")
+
+
+def _reached(issuer: str, ca_file: Path | None, *, ours: bool) -> Iterator[Result]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = True if ca_file is None else str(ca_file)
+        metadata = _read(session, f"{issuer}/.well-known/openid-configuration")
+        if metadata is None:
+            yield fail("bridge.reached", f"登录桥没有应答：{issuer}", _RUN)
+            return
+        if metadata.get("issuer") != issuer:
+            yield fail("bridge.reached", f"{issuer} 应答的是另一个签发者", "核对 [bridge] 的 issuer 和代理")
+            return
+        yield ok("bridge.reached", f"登录桥有应答：{issuer}")
+        keys = (_read(session, f"{issuer}/jwks") or {}).get("keys")
+    algorithms = sorted({str(key.get("alg")) for key in keys}) if isinstance(keys, list) else []
+    if not algorithms:
+        yield fail("bridge.jwks", "登录桥没有公布签名密钥", _INIT if ours else _RUN)
+    else:
+        yield ok("bridge.jwks", f"登录桥公布了签名密钥（{'、'.join(algorithms)}）")
+
+
+def _read(session: requests.Session, url: str) -> Mapping[str, Any] | None:
+    try:
+        answer = session.get(url, timeout=_SECONDS, allow_redirects=False)
+        body = answer.json() if answer.status_code == requests.codes.ok else None
+    except (requests.RequestException, ValueError):
+        return None
+    return body if isinstance(body, dict) else None

@@ -1,0 +1,290 @@
+"""Public keys of clients, from a list in memory and from a server, and what a server can do to us."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+import pytest
+from aiohttp import web
+from deploy.local.ports import HOST, free_port
+
+from fixtures.bridge_provider import Hands, ListedKeys, client_settings, ec_key, key_set, public_jwk
+from quanheng.bridge.provider import client_keys
+from quanheng.bridge.provider.client_keys import (
+    AGAIN_SECONDS,
+    MAX_BYTES,
+    RENEW_SECONDS,
+    STALE_SECONDS,
+    ClientKeys,
+    PublishedKeys,
+)
+from quanheng.bridge.settings import ProviderClientSettings
+
+ONE: Final = public_jwk(ec_key(), "one")
+TWO: Final = public_jwk(ec_key("other"), "two")
+
+
+class KeyServer:
+    """A server of key sets, that does what a test says."""
+
+    def __init__(self) -> None:
+        self.clock: Final = Hands()
+        self.keys: Final[dict[str, list[object]]] = {"shanxi": [ONE], "gansu": [TWO]}
+        self.asked = 0
+        self.answer: Callable[[], Awaitable[web.Response]] | None = None
+        """What it answers in place of the keys."""
+        self.url = ""
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """One answer."""
+        self.asked += 1
+        if self.answer is not None:
+            return await self.answer()
+        return web.Response(body=key_set(*self.keys[request.match_info["client"]]))
+
+    def breaks(self, **answer: object) -> None:
+        """From now on it answers this."""
+
+        async def always() -> web.Response:
+            return web.Response(**answer)  # type: ignore[arg-type]  # whatever a test says
+
+        self.answer = always
+
+    def client(self, client_id: str = "shanxi") -> ProviderClientSettings:
+        """A client whose keys are here."""
+        return client_settings(client_id, jwks_url=f"{self.url}/{client_id}")
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[KeyServer, PublishedKeys]]:
+    """A server on the loopback, and who reads it."""
+    server = KeyServer()
+    app = web.Application()
+    app.router.add_get("/{client}", server.serve)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, HOST, port).start()
+    server.url = f"http://{HOST}:{port}"
+    keys = PublishedKeys(server.clock)
+    try:
+        yield server, keys
+    finally:
+        await keys.close()
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def listed() -> AsyncIterator[tuple[KeyServer, ClientKeys]]:
+    """The same keys in memory."""
+    server, keys = KeyServer(), ListedKeys()
+    server.url = "https://sso.invalid"
+    keys.published = server.keys  # type: ignore[assignment]  # the very same lists
+    yield server, keys
+
+
+@pytest.mark.parametrize("source", [serving, listed])
+def test_contract(source: Callable[[], Any]) -> None:
+    """A key is found by client and name; one that comes later is found, one that was taken back is not."""
+
+    async def run() -> None:
+        async with source() as (server, keys):
+            shanxi, gansu = server.client(), server.client("gansu")
+            found = await keys.find(shanxi, "one")
+            assert found is not None
+            assert found.public == ec_key().public_key()
+            assert await keys.find(shanxi, "two") is None
+            assert await keys.find(gansu, "one") is None
+            assert await keys.find(gansu, "two") is not None
+            server.keys["shanxi"][:] = [public_jwk(ec_key("next"), "three")]
+            server.clock.forward(AGAIN_SECONDS)
+            assert await keys.find(shanxi, "three") is not None
+            assert await keys.find(shanxi, "one") is None
+
+    asyncio.run(run())
+
+
+def test_a_set_is_read_once_for_many() -> None:
+    """Also when they all come at once, and the first has not got its answer yet."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            found = await asyncio.gather(*(keys.find(server.client(), "one") for _ in range(30)))
+            assert all(found)
+            assert server.asked == 1
+
+    asyncio.run(run())
+
+
+def test_unknown_names_do_not_have_us_ask_all_the_time() -> None:
+    """Anybody may send an assertion with a name of his own: once in ten seconds it is asked for."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            for second in range(30):
+                for number in range(5):
+                    assert await keys.find(server.client(), f"x{second}-{number}") is None
+                server.clock.forward(1)
+            assert server.asked == 3
+
+    asyncio.run(run())
+
+
+def test_a_known_key_does_not_wait_for_an_unknown_one() -> None:
+    """Else anybody could hold up every login for as long as the client's server takes."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            assert await keys.find(server.client(), "one") is not None
+            held = asyncio.Event()
+
+            async def never() -> web.Response:
+                await held.wait()
+                return web.Response(body=key_set(ONE, TWO))
+
+            server.answer = never
+            server.clock.forward(AGAIN_SECONDS)
+            unknown = asyncio.create_task(keys.find(server.client(), "two"))
+            async with asyncio.timeout(10):
+                while server.asked < 2:
+                    await asyncio.sleep(0.01)
+                assert await keys.find(server.client(), "one") is not None
+            assert not unknown.done()
+            held.set()
+            assert await unknown is not None
+
+    asyncio.run(run())
+
+
+def test_whoever_comes_while_a_new_key_is_read_gets_it_too() -> None:
+    """Two logins right after a rotation both go well."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            assert await keys.find(server.client(), "one") is not None
+            server.keys["shanxi"].append(TWO)
+            server.clock.forward(AGAIN_SECONDS)
+            found = await asyncio.gather(*(keys.find(server.client(), "two") for _ in range(5)))
+            assert all(found)
+            assert server.asked == 2
+
+    asyncio.run(run())
+
+
+async def slow() -> web.Response:
+    """Takes longer than anybody waits."""
+    await asyncio.sleep(60)
+    return web.Response()
+
+
+FAULTS: Final[dict[str, dict[str, object]]] = {
+    "error": {"status": 500, "body": key_set(ONE)},
+    "missing": {"status": 404},
+    "redirect": {"status": 302, "headers": {"Location": "/gansu"}},
+    "page": {"body": b"<html>maintenance</html>", "content_type": "text/html"},
+    "no set": {"body": b'{"error":"x"}'},
+    "long": {"body": key_set(ONE) + b" " * MAX_BYTES},
+    "bomb": {
+        "body": gzip.compress(key_set(ONE) + b" " * 50_000_000),
+        "headers": {"Content-Encoding": "gzip"},
+    },
+    "broken gzip": {"body": b"\x1f\x8b\x08nothing", "headers": {"Content-Encoding": "gzip"}},
+}
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, "slow", "gone"])
+def test_a_server_that_fails_takes_no_key_back(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read counts for an hour, no new key comes in; then nothing counts until it is back."""
+    monkeypatch.setattr(client_keys, "_TIMEOUT", aiohttp.ClientTimeout(total=0.3))
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            client = server.client()
+            assert await keys.find(client, "one") is not None
+            server.keys["shanxi"].append(TWO)
+            if fault == "gone":
+                client = server.client()
+                kept = keys._sets.pop(client.jwks_url)
+                client = client_settings(jwks_url=f"http://{HOST}:{free_port()}/x")
+                keys._sets[client.jwks_url] = kept
+            elif fault == "slow":
+                server.answer = slow
+            else:
+                server.breaks(**FAULTS[fault])
+            server.clock.forward(RENEW_SECONDS + 1)
+            assert await keys.find(client, "one") is not None
+            server.clock.forward(AGAIN_SECONDS)
+            assert await keys.find(client, "two") is None
+            server.clock.forward(STALE_SECONDS - RENEW_SECONDS - AGAIN_SECONDS - 1)
+            assert await keys.find(client, "one") is not None
+            server.clock.forward(1)
+            assert await keys.find(client, "one") is None
+            if fault != "gone":
+                server.answer = None
+                server.clock.forward(AGAIN_SECONDS)
+                assert await keys.find(client, "one") is not None
+
+    asyncio.run(run())
+
+
+def test_a_key_that_is_taken_back_counts_for_five_minutes() -> None:
+    """A set is read again by then, though nobody asks for another name."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            assert await keys.find(server.client(), "one") is not None
+            server.keys["shanxi"].clear()
+            server.clock.forward(RENEW_SECONDS)
+            assert await keys.find(server.client(), "one") is not None
+            server.clock.forward(1)
+            assert await keys.find(server.client(), "one") is None
+
+    asyncio.run(run())
+
+
+def test_a_server_that_was_never_reached_is_asked_again_soon() -> None:
+    """Whoever starts before Keycloak does not have to wait long."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            server.breaks(status=503)
+            assert await keys.find(server.client(), "one") is None
+            assert await keys.find(server.client(), "one") is None
+            assert server.asked == 1
+            server.answer = None
+            server.clock.forward(1)
+            assert await keys.find(server.client(), "one") is not None
+
+    asyncio.run(run())
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_reading() -> None:
+    """Nor does it make an old set a fresh one."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            assert await keys.find(server.client(), "one") is not None
+            server.clock.forward(-7200)
+            server.keys["shanxi"].append(TWO)
+            assert await keys.find(server.client(), "two") is not None
+
+    asyncio.run(run())
+
+
+def test_nothing_of_a_key_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fault tells what kind it is; neither addresses nor names nor answers."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            server.breaks(status=500, body=b"secret-answer")
+            assert await keys.find(server.client(), "secret-name") is None
+
+    asyncio.run(run())
+    written = "".join(capsys.readouterr())
+    assert "keys of a client cannot be read" in written
+    assert "secret" not in written
