@@ -233,7 +233,7 @@ class CardLogins:
             if '"accepted"' in state:
                 break
             if '"refused"' in state or time.perf_counter() > deadline:
-                raise LoginFailedError("nobody was recognised")
+                raise LoginFailedError(f"nobody was recognised: {state}")
             await asyncio.sleep(_POLL)
         end = CALLBACK if self._realm_url is not None else self._stage.broker_uri
         back, _ = await browser.follow(f"{address}/finish", lambda url: url.startswith(end))

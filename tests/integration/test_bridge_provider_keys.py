@@ -189,10 +189,12 @@ def test_keys_that_follow_each_other_quickly_all_count_until_their_time(world: W
 
 
 def test_a_key_that_is_not_trusted_any_longer_counts_no_more(world: World) -> None:
-    """``--at-once``: the new one signs now, and nothing else is published."""
+    """``--at-once``: the new one signs now, in other processes soon, and nothing else is published."""
     old = world.tokens()["id_token"]
     new = world.keys.rotate(at_once=True).kid
     assert kids(world.keys) == [new]
+    assert world.keys.signer().kid == new
+    world.clock.now += FRESH
     assert signed_by(world) == new
     with pytest.raises(ValueError, match="not enough values"):
         world.decode(old)
@@ -277,7 +279,7 @@ def test_a_key_that_was_tampered_with_does_not_open(world: World, change: str) -
     """Nor does the private half of another key under this one's name."""
     kid = world.keys.signer().kid
     with world.database.transaction() as connection:
-        wrapped = connection.scalar(select(bridge_key.c.private_wrapped))
+        wrapped = connection.scalars(select(bridge_key.c.private_wrapped)).one()
         made: dict[str, bytes] = {
             "flipped": wrapped[:20] + bytes([wrapped[20] ^ 1]) + wrapped[21:],
             "cut": wrapped[:-1],

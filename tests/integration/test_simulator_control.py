@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,7 @@ from fixtures.card_platform import (
 )
 from fixtures.identities import a_mint
 from quanheng.bridge.card.messages import build_request
+from quanheng.bridge.card.national import NationalPlatform
 from quanheng.bridge.card.protection import HmacSha1AesCbc
 from quanheng.errors import ConfigurationError
 from quanheng.simulator.app import create_simulator
@@ -249,3 +252,30 @@ def test_odd_people_have_valid_numbers_that_nobody_has() -> None:
     statuses = [person.card_status for person in odd_people()]
     assert sorted(statuses) == ["0", "1", "2", "3", "4", "9"]
     assert {person.document_number[:6] for person in odd_people()} == {"140000"}
+
+
+def test_autopilot(tmp_path: Path) -> None:
+    """Everybody with a good card confirms in turn, as themselves; switched off, nobody does."""
+    mint = a_mint()
+    people = {"a": mint.resident_number(), "b": mint.resident_number()}
+    with run_simulator() as running:
+        for name, number in people.items():
+            running.post("people", id=name, name="王测试", document_number=number)
+        put = partial(requests.put, f"{running.origin}/control/autopilot", timeout=_SECONDS)
+        assert put(json={"on": "yes"}).status_code == 409
+        assert put(json={"on": True}).json() == {"on": True}
+
+        async def log_in(times: int) -> list[str]:
+            platform = NationalPlatform(platform_settings(tmp_path, running.url))
+            found = []
+            for _ in range(times):
+                answer = await platform.ask(await platform.make_code())
+                if answer.essc_no is not None:
+                    found.append((await platform.identify(answer.essc_no)).document.number.reveal())
+            await platform.close()
+            return found
+
+        stranger = next(person for person in odd_people() if person.card_status == "1")
+        assert sorted(asyncio.run(log_in(6))) == sorted([*people.values(), stranger.document_number] * 2)
+        put(json={"on": False})
+        assert asyncio.run(log_in(1)) == []

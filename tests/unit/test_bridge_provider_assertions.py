@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 from datetime import timedelta
 from typing import Any
@@ -29,6 +27,7 @@ from fixtures.bridge_provider import (
     ec_key,
     public_jwk,
     rsa_key,
+    signed_by_hand,
 )
 from quanheng.bridge.provider.assertions import ASSERTION_TYPE, Asserted, Assertions
 from quanheng.bridge.provider.errors import TokenError
@@ -64,19 +63,6 @@ class Desk:
 def desk() -> Desk:
     """A desk."""
     return Desk()
-
-
-def signed_by_hand(
-    header: object, claims: object, signature: bytes | None = None, secret: bytes = b""
-) -> str:
-    """A token that no library would make: HMAC-SHA256 in the end, or the signature that is given."""
-    parts = [
-        base64url(part if isinstance(part, bytes) else json.dumps(part).encode()) for part in (header, claims)
-    ]
-    text = ".".join(parts)
-    if signature is None:
-        signature = hmac.digest(secret, text.encode(), hashlib.sha256)
-    return f"{text}.{base64url(signature)}"
 
 
 @pytest.mark.parametrize("audience", [ISSUER, TOKEN_URL, [ISSUER], [TOKEN_URL]])

@@ -92,9 +92,11 @@ class People:
     def anybody(self) -> str:
         """Id of somebody whose card is good. Raises :class:`LookupError` when there is nobody."""
         for _ in range(len(self._by_id)):
-            self._by_id[next(iter(self._by_id))] = person = self._by_id.pop(next(iter(self._by_id)))
+            first = next(iter(self._by_id))
+            person = self._by_id.pop(first)
+            self._by_id[first] = person  # to the end: everybody's turn comes
             if person.card_status == "1":
-                return person.id
+                return first
         raise LookupError("nobody has a card")
 
     def __len__(self) -> int:
