@@ -26,7 +26,6 @@ _LINK: Final = re.compile(re.escape(html.escape(APP_LINK.partition("{")[0])) + r
 _ASSET: Final = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 _FORM: Final = re.compile(r'id="kc-form-login"[^>]*action="([^"]+)"')
 _HOPS: Final = 20
-_POLL: Final = 0.05
 _OPENED_AT_ONCE: Final = 32
 _SCANNED_BEFORE: Final = 3.0
 """Seconds between scanning and confirming: somebody reads what the phone says."""
@@ -181,20 +180,29 @@ class WaitingPages:
         return page
 
     async def _listen(self, page: _Page, opened: asyncio.Event) -> None:
-        url = f"{page.address}/events"
-        timeout = aiohttp.ClientTimeout(total=None)
-        async with self._session.get(url, headers=page.browser.headers(url), timeout=timeout) as stream:
-            stream.raise_for_status()
-            opened.set()
-            async for line in stream.content:
-                if b'"accepted"' in line:
-                    page.accepted.set()
-                    return
+        await _wait_until_accepted(page.browser, page.address, opened)
+        page.accepted.set()
 
     async def _phone(self, what: str, page: _Page, person: str = "") -> None:
         body = {"code": page.code, **({"person": person} if person else {})}
         async with self._session.post(f"{self._stage.simulator_url}/control/{what}", json=body) as answer:
             answer.raise_for_status()
+
+
+async def _wait_until_accepted(browser: Browser, address: str, opened: asyncio.Event | None = None) -> None:
+    """Listen to the page's events, as its script does."""
+    url = f"{address}/events"
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with browser.session.get(url, headers=browser.headers(url), timeout=timeout) as stream:
+        stream.raise_for_status()
+        if opened is not None:
+            opened.set()
+        async for line in stream.content:
+            if b'"accepted"' in line:
+                return
+            if b'"refused"' in line:
+                raise LoginFailedError("the card was refused")
+    raise LoginFailedError("the stream ended")
 
 
 async def _run(one: Callable[[], Awaitable[None]], count: int, at_once: int) -> int:
@@ -227,14 +235,7 @@ class CardLogins:
             first = _authorization(self._realm_url, challenge)
         address, _ = await browser.follow(first, lambda _: False)
         address = address.partition("?")[0]
-        deadline = time.perf_counter() + 60
-        while True:
-            _, _, state = await browser.send("GET", f"{address}/state")
-            if '"accepted"' in state:
-                break
-            if '"refused"' in state or time.perf_counter() > deadline:
-                raise LoginFailedError(f"nobody was recognised: {state}")
-            await asyncio.sleep(_POLL)
+        await _wait_until_accepted(browser, address)
         end = CALLBACK if self._realm_url is not None else self._stage.broker_uri
         back, _ = await browser.follow(f"{address}/finish", lambda url: url.startswith(end))
         if self._realm_url is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -147,27 +147,26 @@ def test_a_code_that_comes_again_late_takes_its_tokens_back(world: World) -> Non
         userinfo(world, tokens["access_token"])
 
 
-def race(world: World, work: Callable[[int], Any]) -> list[Any]:
-    """Several at once; what they got."""
-    barrier = Barrier(RACERS)
+def race(world: World, forms: Sequence[dict[str, str]]) -> list[Any]:
+    """Several token requests at once; tokens, or the errors that they got."""
+    barrier = Barrier(len(forms))
 
-    def run(number: int) -> Any:
+    def run(form: dict[str, str]) -> Any:
         barrier.wait(30)
         try:
-            return work(number)
+            return world.exchange(form)
         except TokenError as error:
             return error.error
 
-    with ThreadPoolExecutor(RACERS) as pool:
-        return list(pool.map(run, range(RACERS)))
+    with ThreadPoolExecutor(len(forms)) as pool:
+        return list(pool.map(run, forms))
 
 
 def test_of_many_at_once_one_gets_the_tokens(world: World) -> None:
     """Each with an assertion of its own, that is good; and the tokens of the one are gone again."""
     for _ in range(3):
         code = world.code()
-        forms = [world.client.form(code) for _ in range(RACERS)]
-        got = race(world, lambda number, forms=forms: world.exchange(forms[number]))
+        got = race(world, [world.client.form(code) for _ in range(RACERS)])
         tokens = [one for one in got if isinstance(one, dict)]
         assert len(tokens) == 1
         assert [one for one in got if not isinstance(one, dict)] == ["invalid_grant"] * (RACERS - 1)
@@ -179,7 +178,7 @@ def test_of_many_with_one_assertion_one_is_believed(world: World) -> None:
     """Each with a code of its own, that is good."""
     assertion = world.client.assertion()
     forms = [world.client.form(world.code(), client_assertion=assertion) for _ in range(RACERS)]
-    got = race(world, lambda number: world.exchange(forms[number]))
+    got = race(world, forms)
     assert sum(isinstance(one, dict) for one in got) == 1
     assert got.count("invalid_client") == RACERS - 1
 

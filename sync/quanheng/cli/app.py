@@ -49,7 +49,7 @@ _FAMILIES: Final[Mapping[str, tuple[Group, str, tuple[str, ...]]]] = {
     "bridge": (
         _FIRST,
         "Login by 电子社保卡.",
-        ("init", "serve", "rotate", "keys", "logins"),
+        ("init", "serve", "try", "rotate", "keys", "logins"),
     ),
     "glass": (
         _FIRST,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 
+import segno
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +19,7 @@ from quanheng.cli.session import Given, Session
 from quanheng.clock import CHINA
 from quanheng.errors import ConfigurationError
 from quanheng.operations.bridge_keys import initialise_bridge, list_signing_keys, rotate_signing_key
+from quanheng.operations.trying_platform import STEP_LABELS, try_platform
 from quanheng.store.bridge_keys import StoredKey
 from quanheng.store.login_records import KeptRecord, read_records
 
@@ -97,6 +101,55 @@ def bridge_logins(
         out.print(table)
 
     session.report({"logins": [_login_payload(kept) for kept in records]}, show)
+
+
+def bridge_try(*, wait: float = 120, session: Given) -> int:
+    """Ask the card platform for a code, wait for a scan, and look the card up. Nobody is logged in.
+
+    Exit 1 when a step failed, or the card could not log in.
+
+    Parameters
+    ----------
+    wait
+        Seconds to wait for the phone.
+    """
+    settings = _settings(session).platform
+
+    def show_code(text: str) -> None:
+        code = segno.make(text, error="m")
+        if session.err.is_terminal:
+            code.terminal(sys.stderr, compact=True)
+        session.err.print(f"二维码内容：{text}")
+        session.err.print("请用电子社保卡扫描并确认。")
+
+    trial = asyncio.run(try_platform(settings, wait, show_code=show_code))
+    payload = {
+        "good": trial.good,
+        "steps": [
+            {
+                "step": str(result.step),
+                "good": result.good,
+                "seconds": round(result.seconds, 2),
+                "told": result.told,
+                "remedy": result.remedy or None,
+                "platform_code": result.platform_code or None,
+            }
+            for result in trial.steps
+        ],
+    }
+
+    def show(out: Console) -> None:
+        for result in trial.steps:
+            how, style = ("成功", "green") if result.good else ("失败", "red")
+            label = f"{STEP_LABELS[result.step]}（{result.seconds:.1f} 秒）"
+            out.print(f"{how}　{label}：{result.told}", style=style)
+            if result.platform_code:
+                out.print(f"  平台错误码 {result.platform_code}")
+            if result.remedy:
+                out.print(f"  → {result.remedy}")
+
+    session.report(payload, show)
+    return 0 if trial.good else 1
 
 
 def bridge_rotate(
