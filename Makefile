@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 PYTHON := .venv/bin/python
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn bench-guard bench-watch bench-console bench-permissions
+.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn bench-guard bench-watch bench-console bench-permissions bench-bridge
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help: ## Show what there is
 setup: ## Install what is missing: programs, .venv, Keycloak
 	@deploy/setup.sh
 
-demo: setup ## Start Keycloak and slapd and synchronise 忻州 (SCOPE=14: all of 山西)
+demo: setup ## Start Keycloak, slapd and login by card, synchronise 忻州 (SCOPE=14: all of 山西)
 	@$(PYTHON) -m deploy.demo up --scope $(SCOPE)
 
 stop: ## Stop the demo's servers; its data stays
@@ -58,3 +58,6 @@ bench-console: setup ## The console's pages as each kind of administrator, 60,00
 
 bench-permissions: setup ## All permissions of 山西, next to the bare REST calls
 	$(PYTHON) -m bench.permissions
+
+bench-bridge: setup ## Login by card: 3,000 pages that wait, and logins next to Keycloak's own by password
+	$(PYTHON) -m bench.bridge
