@@ -138,6 +138,12 @@ def start_subsystem(
             "key_file": str(key),
             "public_url": url,
             "name": "就业社保服务信息系统（演示）",
+            "permissions": {
+                item.id: item.label
+                for subsystem in load_packs([REALM]).permissions.subsystems
+                if subsystem.id == SUBSYSTEM
+                for item in subsystem.permissions
+            },
             "simulator_url": ports.url("simulator"),
         },
     )
