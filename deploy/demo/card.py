@@ -91,7 +91,7 @@ def _person(
         number = canonical_document(kind, row.canonical_number).number.reveal()
     except DocumentError:
         return None
-    area = names.get(OrgCode(row.org[:6]), names.get(OrgCode(row.org[:4]), ""))
+    area = names.get(OrgCode(row.org[:6]), names.get(OrgCode(row.org[:4]), "山西省"))
     state = "" if row.hold is None else f"（{row.status}）"
     return {
         "id": row.staff_no,

@@ -118,8 +118,8 @@ def test_refused_by_the_bridge(card_login: CardLogin, window: Page, phone: Page)
 
 
 def test_refused_by_keycloak(card_login: CardLogin, window: Page, phone: Page) -> None:
-    """An account that is disabled in Keycloak alone, and a card that no account is linked to: one Chinese page
-    for both, which says whom to ask."""
+    """An account that is disabled in Keycloak alone, and a card that no account is linked to: one page
+    for both, in Chinese, which says whom to ask."""
     if card_login.user("off")["enabled"]:
         card_login.switch_off("off")
     card_login.unlink("unlinked")
@@ -135,7 +135,7 @@ def test_refused_by_keycloak(card_login: CardLogin, window: Page, phone: Page) -
 
 
 def test_cancelled_on_the_phone(card_login: CardLogin, window: Page, phone: Page) -> None:
-    """The page says so and goes back by a click; Keycloak tells it again and begins nothing anew by itself."""
+    """The page says so and goes back by a click; Keycloak tells it again and begins nothing by itself."""
     open_code(card_login, window)
     hold(card_login, phone, card_login.card("operator"))
     phone.get_by_role("button", name="取消").click()

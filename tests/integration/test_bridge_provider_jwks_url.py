@@ -60,12 +60,18 @@ class KeyServer:
         return client_settings(client_id, jwks_url=f"{self.url}/{client_id}")
 
 
+async def elsewhere(_request: web.Request) -> web.Response:
+    """Keys at an address that no client has."""
+    return web.Response(body=key_set(ONE, TWO))
+
+
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[KeyServer, PublishedKeys]]:
     """A server on the loopback, and who reads it."""
     server = KeyServer()
     app = web.Application()
     app.router.add_get("/{client}", server.serve)
+    app.router.add_get("/elsewhere/keys", elsewhere)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     port = free_port()
@@ -185,7 +191,7 @@ async def slow() -> web.Response:
 FAULTS: Final[dict[str, dict[str, object]]] = {
     "error": {"status": 500, "body": key_set(ONE)},
     "missing": {"status": 404},
-    "redirect": {"status": 302, "headers": {"Location": "/gansu"}},
+    "redirect": {"status": 302, "headers": {"Location": "/elsewhere/keys"}},
     "page": {"body": b"<html>maintenance</html>", "content_type": "text/html"},
     "no set": {"body": b'{"error":"x"}'},
     "long": {"body": key_set(ONE) + b" " * MAX_BYTES},

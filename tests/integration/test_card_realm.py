@@ -301,13 +301,26 @@ def test_doctor(card_login: CardLogin) -> None:
     finally:
         card_login.apply()
 
+    elsewhere = {
+        **found["config"],
+        "tokenUrl": card_login.bridge_url.replace("127.0.0.1", "localhost") + "/token",
+    }
+    card_login.admin.send("PUT", PROVIDER, {**found, "config": elsewhere})
+    try:
+        assert "bridge.addresses" in {item.id for item in examine_bridge(context) if item.state is State.FAIL}
+        card_login.apply(accept_provider=True)
+        assert [item for item in examine_bridge(context) if item.state is not State.OK] == []
+    finally:
+        card_login.admin.send("PUT", PROVIDER, found)
+        card_login.apply(accept_provider=True)
+
     bridge = context.settings.bridge
     assert bridge is not None
     gone = context.settings.model_copy(
         update={"bridge": bridge.model_copy(update={"issuer": "http://127.0.0.1:9"})}
     )
-    with card_login.world.open(settings=gone) as elsewhere:
-        told = {result.id for result in examine_bridge(elsewhere) if result.state is State.FAIL}
+    with card_login.world.open(settings=gone) as other:
+        told = {result.id for result in examine_bridge(other) if result.state is State.FAIL}
     assert "bridge.reached" in told
 
 

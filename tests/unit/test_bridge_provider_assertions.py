@@ -127,6 +127,13 @@ def test_other_algorithms_do_not_count(desk: Desk, algorithm: str) -> None:
     desk.refuses(signed_by_hand(header, desk.client.claims(), b"x" * 64))
 
 
+@pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS384", "PS512"])
+def test_algorithms_that_are_not_offered_do_not_count(desk: Desk, algorithm: str) -> None:
+    """Though the key is good and the signature too: what counts is a list of ours."""
+    desk.keys.publish("shanxi", public_jwk(rsa_key(), "r1"))
+    desk.refuses(Client(desk.clock, key=rsa_key(), kid="r1", algorithm=algorithm).assertion())
+
+
 @pytest.mark.parametrize(
     ("key", "algorithm"), [(rsa_key(), "ES256"), (ec_key(), "RS256"), (ec_key(), "PS256")]
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -141,7 +140,6 @@ def _moment(value: object) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        # An integer may be too large for a float, let alone for a date.
-        return datetime.fromtimestamp(value, UTC) if math.isfinite(value) else None
-    except (OverflowError, OSError, ValueError):
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, OSError, ValueError):  # numbers that no date holds, infinities, NaN
         return None

@@ -21,6 +21,8 @@ from quanheng.operations.doctor.result import Result, fail, ok, warn
 from quanheng.operations.realm import desired_configuration, issuer_of, read_options
 
 _SECONDS: Final = 5
+_IDENTITY: Final = ("issuer", "clientId")
+_ADDRESSES: Final = ("authorizationUrl", "tokenUrl", "jwksUrl", "clientAssertionAudience")
 _RUN: Final = "检查 quanheng bridge serve 是否在运行，以及前面的代理和证书"
 _INIT: Final = "运行 quanheng bridge init"
 _PLATFORM_KEY: Final = "把平台给的密钥写入该文件，一行，权限 0600"
@@ -73,17 +75,27 @@ def _provider(context: Context) -> Iterator[Result]:
             "电子社保卡登录没有启用：除应急账号外无人能登录",
             "运行 quanheng realm apply --social-card",
         )
-    wanted, there = created_pins(desired)[SOCIAL_CARD], read_pins(documents, desired)[SOCIAL_CARD]
-    names = ("issuer", "authorizationUrl", "tokenUrl", "jwksUrl", "clientId", "clientAssertionAudience")
-    others = [name for name in names if there.get(name) != wanted[name]]
-    if others:
-        yield fail(
+    yield _addresses(
+        created_pins(desired)[SOCIAL_CARD],
+        read_pins(documents, desired)[SOCIAL_CARD],
+        desired.pins.get(SOCIAL_CARD, {}),
+    )
+
+
+def _addresses(wanted: Mapping[str, str], there: Mapping[str, str], kept: Mapping[str, str]) -> Result:
+    """Whether the realm trusts this bridge. Keycloak may reach it by other addresses than browsers do, once
+    somebody has accepted them; who it says it is stays the same."""
+    others = [name for name in (*_IDENTITY, *_ADDRESSES) if there.get(name, "") != wanted[name]]
+    accepted = all(name in _ADDRESSES and there.get(name, "") == kept.get(name) for name in others)
+    if not accepted:
+        return fail(
             "bridge.addresses",
             f"身份提供方指向的不是本桥：{'、'.join(others)}",
             "核对 [bridge] 的 issuer 后运行 quanheng realm apply；确为他处的桥，加 --social-card-issuer",
         )
-    else:
-        yield ok("bridge.addresses", f"身份提供方的地址与登录桥一致：{wanted['issuer']}")
+    if others:
+        return ok("bridge.addresses", f"身份提供方信任本桥；已确认的其他地址：{'、'.join(others)}")
+    return ok("bridge.addresses", f"身份提供方的地址与登录桥一致：{wanted['issuer']}")
 
 
 def _reached(issuer: str, ca_file: Path | None, *, ours: bool) -> Iterator[Result]:
