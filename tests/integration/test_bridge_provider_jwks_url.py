@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from deploy.local.ports import HOST, free_port
 
 from fixtures.bridge_provider import Hands, ListedKeys, client_settings, ec_key, key_set, public_jwk
@@ -66,7 +74,9 @@ async def elsewhere(_request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[KeyServer, PublishedKeys]]:
+async def serving(
+    tls: ssl.SSLContext | None = None, ca_file: Path | None = None
+) -> AsyncIterator[tuple[KeyServer, PublishedKeys]]:
     """A server on the loopback, and who reads it."""
     server = KeyServer()
     app = web.Application()
@@ -75,9 +85,9 @@ async def serving() -> AsyncIterator[tuple[KeyServer, PublishedKeys]]:
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     port = free_port()
-    await web.TCPSite(runner, HOST, port).start()
-    server.url = f"http://{HOST}:{port}"
-    keys = PublishedKeys(server.clock)
+    await web.TCPSite(runner, HOST, port, ssl_context=tls).start()
+    server.url = f"{'https' if tls else 'http'}://{HOST}:{port}"
+    keys = PublishedKeys(server.clock, ca_file)
     try:
         yield server, keys
     finally:
@@ -278,6 +288,45 @@ def test_a_clock_that_was_set_back_does_not_stop_the_reading() -> None:
             server.clock.forward(-7200)
             server.keys["shanxi"].append(TWO)
             assert await keys.find(server.client(), "two") is not None
+
+    asyncio.run(run())
+
+
+def certificate(file: Path) -> ssl.SSLContext:
+    """A server's, that nobody signed but itself; the file holds what a client has to trust."""
+    key, name = ec_key("tls"), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file.write_bytes(made.public_bytes(Encoding.PEM))
+    both = file.with_suffix(".both")
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    both.write_bytes(made.public_bytes(Encoding.PEM) + private)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(both)
+    return context
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_keys_come_from_a_server_that_is_trusted(tmp_path: Path, trusted: bool) -> None:
+    """By the certificate authority of the settings; from any other no key is taken."""
+    file = tmp_path / "ca.pem"
+    tls = certificate(file)
+
+    async def run() -> None:
+        async with serving(tls, file if trusted else None) as (server, keys):
+            found = await keys.find(server.client(), "one")
+            assert (found is not None) == trusted == (server.asked == 1)
 
     asyncio.run(run())
 

@@ -29,7 +29,8 @@ from fixtures.bridge_provider import (
     rsa_key,
     signed_by_hand,
 )
-from quanheng.bridge.provider.assertions import ASSERTION_TYPE, Asserted, Assertions
+from quanheng.bridge.provider.assertions import ALGORITHMS, ASSERTION_TYPE, Asserted, Assertions, fits
+from quanheng.bridge.provider.client_keys import ClientKey
 from quanheng.bridge.provider.errors import TokenError
 
 
@@ -171,6 +172,23 @@ def test_another_curve_does_not_count(desk: Desk) -> None:
     numbers = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
     for size in (32, 48):
         desk.refuses(signed_by_hand(head, claims, b"".join((n % 256**size).to_bytes(size) for n in numbers)))
+
+
+def test_what_goes_together() -> None:
+    """Each algorithm with its type of key, its curve, its length, and what the client says of it."""
+    p256, p384 = ec_key().public_key(), ec.generate_private_key(ec.SECP384R1()).public_key()
+    rsa, short = rsa_key().public_key(), rsa_key(1024).public_key()
+    for key, told, fitting in (
+        (p256, None, {"ES256"}),
+        (p256, "ES256", {"ES256"}),
+        (p256, "RS256", set()),
+        (p384, None, set()),
+        (rsa, None, {"PS256", "RS256"}),
+        (rsa, "PS256", {"PS256"}),
+        (rsa, "RS512", set()),
+        (short, None, set()),
+    ):
+        assert {name for name in ALGORITHMS if fits(ClientKey(key, told), name)} == fitting
 
 
 @pytest.mark.parametrize("use", [{"use": "enc"}, {"key_ops": ["sign"]}, {"key_ops": []}, {"d": "AA"}])

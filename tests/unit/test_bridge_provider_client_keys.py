@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from fixtures.bridge_provider import ec_key, key_set, public_jwk, rsa_key
 from quanheng.bridge.provider.client_keys import MAX_KEYS, parse_keys
@@ -57,6 +58,18 @@ def test_a_key_that_cannot_be_used_is_passed_over(changes: dict[str, Any]) -> No
 def test_an_rsa_key_that_cannot_be_used_is_passed_over(changes: dict[str, Any]) -> None:
     """Also one with the exponent 1, with which everything is its own signature."""
     assert parse_keys(key_set(public_jwk(rsa_key(), "bad", **changes))) == {}
+
+
+@pytest.mark.parametrize("key", [ec_key(), rsa_key()])
+def test_a_private_key_is_passed_over(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
+    """Whoever publishes one has lost it: everybody could sign."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        made = ECAlgorithm.to_jwk(key, as_dict=True)
+    else:
+        made = RSAAlgorithm.to_jwk(key, as_dict=True)
+    private = {**made, "kid": "lost", "use": "sig", "key_ops": ["verify"]}
+    assert "d" in private
+    assert parse_keys(key_set(private)) == {}
 
 
 def test_no_more_keys_are_read_than_a_client_may_need() -> None:

@@ -22,6 +22,12 @@ def _origin(url: str) -> str:
     return url.rstrip("/")
 
 
+def _without_fragment(url: str) -> str:
+    if "#" in url:
+        raise ValueError("an address to redirect to has no fragment (RFC 6749, section 3.1.2)")
+    return url
+
+
 def _network(text: str) -> str:
     ip_network(text)  # raises ValueError, which is told with the field
     return text
@@ -31,7 +37,7 @@ class ProviderClientSettings(StrictSettings):
     """A client of the bridge: a realm of Keycloak. It authenticates by ``private_key_jwt`` alone."""
 
     client_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    redirect_uris: tuple[SafeUrl, ...] = Field(min_length=1)
+    redirect_uris: tuple[Annotated[SafeUrl, AfterValidator(_without_fragment)], ...] = Field(min_length=1)
     """Compared character by character (RFC 9700, section 4.1.3)."""
     post_logout_redirect_uris: tuple[SafeUrl, ...] = ()
     jwks_url: SafeUrl
