@@ -52,8 +52,8 @@ def print_ways_in(
 def print_how_to_log_in(console: Console, subsystem: str, console_url: str, phone: str, who: Sample) -> None:
     """The last words of the demo."""
     console.print("\n[bold]Log in by card:[/]")
-    console.print(f"1. Open the subsystem {subsystem} and press 登录 (administrators: {console_url}).")
+    console.print(f"1. Open the subsystem {subsystem} (administrators: {console_url}).")
     console.print("   A page with a QR code comes: that is the bridge. Leave it open.")
     console.print(f"2. In another window open the simulated phone {phone}")
-    console.print(f"   and look for a person of the table above by name, for example {who.name}.")
+    console.print(f"   and look for a person of the table above, for example: {who.name} {who.post}")
     console.print("3. Press 确认登录. The first window goes on by itself and is logged in.")

@@ -18,6 +18,7 @@ QUESTION_SECONDS: Final = 15 * 60
 """Keycloak waits so long for somebody to log in."""
 _QUESTIONS: Final = 10_000
 _PER_BROWSER: Final = 5
+_TIDY_SECONDS: Final = 60
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Sessions:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
+        self._tidied = now()
         self._sessions: dict[str, Session] = {}
         self._questions: dict[str, dict[str, Question]] = {}
         self._ended: dict[str, float] = {}
@@ -97,6 +99,9 @@ class Sessions:
 
     def _tidy(self) -> None:
         now = self._now()
+        if now - self._tidied < _TIDY_SECONDS and len(self._questions) < _QUESTIONS:
+            return
+        self._tidied = now
         for browser, questions in list(self._questions.items()):
             kept = {key: item for key, item in questions.items() if now - item.began <= QUESTION_SECONDS}
             if kept:

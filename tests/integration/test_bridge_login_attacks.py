@@ -27,6 +27,7 @@ from fixtures.bridge_login import (
     running_bridge,
     wait_until,
 )
+from quanheng.bridge.login.limits import HOLDER
 from quanheng.bridge.login.words import ZH
 from quanheng.bridge.values import LoginState
 from quanheng.store.tables import card_login, metadata
@@ -348,6 +349,7 @@ def test_behind_a_proxy_each_address_counts_for_itself(world: World) -> None:
 def test_requests_and_streams_are_limited(world: World) -> None:
     """A page whose stream is refused asks instead; a script that asks too often is told to wait."""
     limits = {"requests_per_minute": 30, "streams_per_address": 1}
+    stranger = f"/scan/{'x' * 32}/state"
     with running_bridge(world, limits=limits) as bridge:
         surfer = Surfer(bridge)
         surfer.begin()
@@ -358,9 +360,14 @@ def test_requests_and_streams_are_limited(world: World) -> None:
         assert refused.status_code == 429
         assert surfer.state() == "waiting"
         events.close()  # type: ignore[attr-defined]
-        answers = [surfer.get(f"/scan/{surfer.login}/state") for _ in range(40)]
+        answers = [surfer.get(stranger) for _ in range(40)]
         assert answers[-1].status_code == 429
         assert int(answers[-1].headers["Retry-After"]) >= 1
+        # Whoever holds a login is not disturbed by the neighbour, and is counted by it.
+        world.platform.confirm(code_on(world), world.card())
+        surfer.wait_for("accepted")
+        answers = [surfer.get(f"/scan/{surfer.login}/state") for _ in range(HOLDER)]
+        assert answers[-1].status_code == 429
 
 
 def test_when_all_logins_are_taken_a_page_says_so(world: World) -> None:
@@ -373,7 +380,7 @@ def test_when_all_logins_are_taken_a_page_says_so(world: World) -> None:
             row = dict(
                 connection.execute(select(card_login).where(card_login.c.id == surfer.login)).mappings().one()
             )
-            rows = [{**row, "id": secrets.token_urlsafe(24)} for _ in range(9_999)]
+            rows = [{**row, "id": secrets.token_urlsafe(24), "qr_code_hash": None} for _ in range(9_999)]
             connection.execute(insert(card_login), rows)
         answer = Surfer(bridge).begin()
         assert answer.status_code == 503

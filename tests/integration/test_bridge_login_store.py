@@ -29,6 +29,7 @@ from quanheng.store.card_logins import (
     advance,
     count_open,
     create_login,
+    expire_login,
     forget_logins,
     read_login,
     read_logins,
@@ -38,6 +39,7 @@ from quanheng.store.card_logins import (
     take_login,
 )
 from quanheng.store.database import Database
+from quanheng.store.faults import StoreConflictError
 from quanheng.store.tables import card_login
 
 HASH = "5" * 64
@@ -78,7 +80,7 @@ def put(database: Database, state: LoginState = LoginState.PREPARING, number: in
     with database.transaction() as connection:
         assert create_login(connection, made, HASH, limit=MANY, now=SETTLED)
         if state is not LoginState.PREPARING:
-            assert set_code(connection, made.id, "code", EXPIRES)
+            assert set_code(connection, made.id, f"code {number}", EXPIRES)
         if state in (LoginState.ACCEPTED, LoginState.DONE):
             assert accept_login(connection, made.id, WHO, "140900", confirmed_at=SETTLED)
         elif state is LoginState.REFUSED:
@@ -279,3 +281,35 @@ def test_old_logins_are_forgotten(database: Database) -> None:
         assert forget_logins(connection, young.deadline) == 0
         assert forget_logins(connection, young.deadline + timedelta(seconds=1)) == 2
         assert read_login(connection, young.id) is None
+
+
+def test_a_code_is_on_one_screen(database: Database) -> None:
+    """Whoever made it twice, and also after the first login is over."""
+    put(database, LoginState.DONE, 1)
+    second = put(database, number=2)
+    with pytest.raises(StoreConflictError), database.transaction() as connection:
+        set_code(connection, second.id, "code 1", EXPIRES)
+    with database.reading() as connection:
+        found = read_login(connection, second.id)
+    assert found is not None
+    assert found.login.state is LoginState.PREPARING
+
+
+@pytest.mark.parametrize("state", sorted(OPEN))
+def test_only_what_is_over_expires(database: Database, state: LoginState) -> None:
+    """A code by its own end; somebody who was accepted has until the deadline, whoever looks at it."""
+    made = put(database, state)
+    late = EXPIRES + timedelta(seconds=1)
+    with database.transaction() as connection:
+        assert not expire_login(connection, made.id, SETTLED)
+        expected = state in (LoginState.WAITING, LoginState.SCANNED)
+        assert expire_login(connection, made.id, late) is expected
+        assert expire_login(connection, made.id, made.deadline) is not expected
+
+
+def test_nobody_looks_at_it(database: Database) -> None:
+    """A login whose page nobody opened takes no place for longer than a minute."""
+    put(database)
+    with database.reading() as connection:
+        assert count_open(connection, SETTLED + timedelta(seconds=59)) == 1
+        assert count_open(connection, SETTLED + timedelta(seconds=61)) == 0

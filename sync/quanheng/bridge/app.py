@@ -35,14 +35,14 @@ from quanheng.bridge.login.waiting import WaitingRoom
 from quanheng.bridge.login.words import WORDS
 from quanheng.bridge.provider.client_keys import ClientKeys, PublishedKeys
 from quanheng.bridge.provider.errors import UnusableRequestError
-from quanheng.bridge.provider.provider import JWKS, TOKEN, USERINFO, Provider
+from quanheng.bridge.provider.provider import AUTHORIZE, DISCOVERY, LOGOUT, Provider
 from quanheng.bridge.provider.routes import provider_routes
 from quanheng.bridge.recognising import StoreRecogniser
 from quanheng.bridge.recognition import Recogniser
 from quanheng.bridge.settings import BridgeSettings, ProviderClientSettings
 from quanheng.clock import Clock, system_clock
 from quanheng.config import Settings
-from quanheng.errors import ConfigurationError, QuanhengError
+from quanheng.errors import ConfigurationError, QuanhengError, UnreachableError
 from quanheng.logs import get_logger
 from quanheng.operations.bridge_keys import open_signing_keys
 from quanheng.policy.pack import load_packs
@@ -55,6 +55,9 @@ HOUSEKEEPING_SECONDS: Final = 300.0
 LOGINS_KEPT: Final = timedelta(days=1)
 """After their deadline; who logged in is in the record of logins."""
 _RESTART_SECONDS: Final = 1.0
+_BUSY_SECONDS: Final = 10
+_WAIT_SECONDS: Final = 5.0
+"""For another writer of the store: a person waits meanwhile."""
 _PROVIDER: Final = "social-card"
 """Alias of the identity provider in Keycloak (``keycloak-config/identity-providers.yaml``)."""
 
@@ -77,7 +80,7 @@ def create_app(
     to others.
     """
     bridge = bridge_settings(settings)
-    store = database or open_database(settings.store_url, clock=clock)
+    store = database or open_database(settings.store_url, clock=clock, wait_seconds=_WAIT_SECONDS)
     cards = platform or NationalPlatform(bridge.platform, clock=clock)
     known = client_keys or PublishedKeys(clock, settings.keycloak.ca_file)
     provider = Provider(
@@ -99,7 +102,7 @@ def create_app(
 
     async def health(_request: Request) -> Response:
         try:
-            await steps.in_thread(partial(_reach, store))
+            await steps.in_thread(partial(_reach, store), reads=True)
         except QuanhengError:
             return PlainTextResponse("store\n", status_code=503)
         return PlainTextResponse("ok\n")
@@ -118,10 +121,15 @@ def create_app(
         locale = locale_of(request)
         return pages.message(locale, WORDS[locale].goodbye_title, (WORDS[locale].goodbye,), status=200)
 
-    def fault(request: Request) -> Response:
+    def fault(request: Request, error: Exception) -> Response:
         locale = locale_of(request)
         words = WORDS[locale]
-        return pages.message(locale, words.fault_title, (words.fault, words.begin_again), status=500)
+        lines = (words.fault, words.begin_again)
+        if isinstance(error, UnreachableError):  # the store, for a while
+            return pages.message(
+                locale, words.fault_title, lines, status=503, headers={"Retry-After": str(_BUSY_SECONDS)}
+            )
+        return pages.message(locale, words.fault_title, lines, status=500)
 
     async def wrong_address(request: Request, error: Exception) -> Response:
         locale = locale_of(request)
@@ -164,6 +172,7 @@ def create_app(
         exception_handlers={HTTPException: wrong_address},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would take the address from the request
     app.state.room = room
     return app
 
@@ -207,13 +216,15 @@ def _recogniser(settings: Settings, bridge: BridgeSettings, store: Database, clo
 
 
 def _counted(routes: Sequence[Route], limits: Limits, addresses: AddressReader) -> list[Route]:
-    """Count what Keycloak asks; the beginning of a login is counted by itself."""
+    """Count what Keycloak asks, and what anybody may ask without a login; the beginning of a login is counted
+    by itself once it is one."""
 
     def counted(route: Route) -> Route:
         inner = route.endpoint
 
         async def endpoint(request: Request) -> Response:
-            if wait := limits.machine(addresses.read(request)):
+            count = limits.request if route.path in (AUTHORIZE, LOGOUT) else limits.machine
+            if wait := count(addresses.read(request)):
                 return JSONResponse(
                     {"error": "temporarily_unavailable"}, status_code=429, headers={"Retry-After": str(wait)}
                 )
@@ -222,7 +233,7 @@ def _counted(routes: Sequence[Route], limits: Limits, addresses: AddressReader) 
 
         return Route(route.path, endpoint, methods=sorted(route.methods or ()))
 
-    return [counted(route) if route.path in (TOKEN, USERINFO, JWKS) else route for route in routes]
+    return [counted(route) if route.path != DISCOVERY else route for route in routes]
 
 
 def _reach(database: Database) -> None:

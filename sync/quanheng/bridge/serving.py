@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
 from quanheng.bridge.app import bridge_settings, create_app
@@ -24,6 +26,7 @@ _SETTINGS_FILE: Final = "QUANHENG_BRIDGE_SETTINGS"
 _BACKLOG: Final = 4096
 """Connections that wait to be taken: Monday at eight."""
 _DESCRIPTORS: Final = 65_536
+HEAD_SECONDS: Final = 15.0
 _GRACE_SECONDS: Final = 5
 """For requests under way when the server stops; pages that wait are sent away at once."""
 _KEEP_ALIVE_SECONDS: Final = 15
@@ -56,6 +59,49 @@ def app_of_worker() -> Starlette:
     return create_app(read_settings(Path(os.environ[_SETTINGS_FILE])))
 
 
+class PatientProtocol(H11Protocol):
+    """As uvicorn's, but a connection that says nothing whole for a while is closed, also before its first
+    request and between two: uvicorn waits for the end of a head for ever."""
+
+    _alarm: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See :class:`asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        """See :class:`asyncio.Protocol`."""
+        super().data_received(data)
+        self._watch_head()
+
+    def on_response_complete(self) -> None:
+        """Of uvicorn: what comes next is another head."""
+        super().on_response_complete()
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See :class:`asyncio.Protocol`."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        super().connection_lost(exc)
+
+    def _waits_for_head(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _watch_head(self) -> None:
+        if self._alarm is not None and not self._waits_for_head():
+            self._alarm.cancel()
+            self._alarm = None
+        elif self._alarm is None and self._waits_for_head():
+            self._alarm = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._alarm = None
+        if self._waits_for_head() and not self.transport.is_closing():
+            self.transport.close()
+
+
 def _configure(bridge: BridgeSettings, app: Starlette | str, workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -66,6 +112,7 @@ def _configure(bridge: BridgeSettings, app: Starlette | str, workers: int = 1) -
         ssl_certfile=bridge.tls_certificate,
         ssl_keyfile=bridge.tls_key,
         lifespan="on",
+        http=PatientProtocol,
         ws="none",
         log_config=None,  # ours, redacted
         access_log=False,  # addresses of requests hold codes of logins

@@ -19,7 +19,10 @@ def _origin(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
         raise ValueError("scheme, host and port alone: cookies are bound to the whole host")
-    return url.rstrip("/")
+    default = {"https": 443, "http": 80}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    # As browsers write it in Origin.
+    return f"{parts.scheme}://{host}" + ("" if parts.port in (None, default) else f":{parts.port}")
 
 
 def _without_fragment(url: str) -> str:
@@ -49,8 +52,8 @@ class ProviderClientSettings(StrictSettings):
 class LimitSettings(StrictSettings):
     """What one address, and all together, may ask. A county's clerks often share one address."""
 
-    logins_per_minute: int = Field(default=120, ge=1)
-    """New logins of one address."""
+    logins_per_minute: int = Field(default=600, ge=1)
+    """New logins of one address: a county's clerks come at eight, all at once."""
     logins_per_minute_in_all: int = Field(default=3000, ge=1)
     requests_per_minute: int = Field(default=3000, ge=1)
     """Everything else that one address asks; a waiting page that polls asks about once in two seconds."""

@@ -164,7 +164,8 @@ class LoginRecord:
     at: datetime
     login: LoginId
     outcome: str
-    """``accepted``, ``cancelled`` (on the phone), or why it was refused (:class:`RefusalReason`)."""
+    """``accepted``, ``cancelled`` (on the phone), ``late`` (confirmed, and over before it was known who it
+    was), or why it was refused (:class:`RefusalReason`)."""
     person: PersonId | None
     client_id: str
     address: str

@@ -191,6 +191,7 @@ def bridge_keys(*, session: Given) -> None:
 OUTCOMES: Final[Mapping[str, str]] = {
     "accepted": "登录",
     "cancelled": "在手机上取消",
+    "late": "已确认，但未及查明即过期",
     "card_sealed": "拒绝：卡已封存",
     "card_lost": "拒绝：卡已挂失",
     "card_locked": "拒绝：卡应用锁定",

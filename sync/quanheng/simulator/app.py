@@ -41,7 +41,7 @@ def create_simulator(settings: SimulatorSettings, *, now: Callable[[], float] = 
         routes=[
             Route(ENDPOINT, platform.answer, methods=["POST"]),
             *Control(people, codes, faults, platform).routes(),
-            *Phone(people, codes, settings.csrf_key).routes(),
+            *Phone(people, codes, settings.csrf_key, settings.public_url).routes(),
             Route("/healthz", health, methods=["GET"]),
             Route("/", front, methods=["GET"]),
         ]

@@ -131,7 +131,7 @@ class Control:
 def _told(handler: Callable[[Request], Awaitable[Any]]) -> _Handler:
     async def answer(request: Request) -> Response:
         # Another machine, or a site whose name was made to lead here (DNS rebinding).
-        if not _is_local(request):
+        if not is_local(request):
             return JSONResponse({"error": "for this machine alone"}, status_code=403)
         origin = request.headers.get("origin")
         if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host')}":
@@ -144,7 +144,8 @@ def _told(handler: Callable[[Request], Awaitable[Any]]) -> _Handler:
     return answer
 
 
-def _is_local(request: Request) -> bool:
+def is_local(request: Request) -> bool:
+    """Whether it comes from this machine, under a name of this machine."""
     peer = request.client.host if request.client is not None else ""
     return peer in LOOPBACK and request.url.hostname in LOOPBACK
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from importlib import resources
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from quanheng.simulator.codes import CodeError, Codes, CodeState
+from quanheng.simulator.control import is_local
 from quanheng.simulator.people import CARD_STATES, People
 
 PEOPLE_SHOWN: Final = 20
@@ -39,9 +40,10 @@ _HEADERS: Final = {
 class Phone:
     """The addresses below ``/phone``."""
 
-    def __init__(self, people: People, codes: Codes, csrf_key: bytes) -> None:
+    def __init__(self, people: People, codes: Codes, csrf_key: bytes, public_url: str) -> None:
         self._people = people
         self._codes = codes
+        self._public_host = urlsplit(public_url).hostname if public_url else None
         self._token = hmac.digest(csrf_key, b"phone", hashlib.sha256).hex()
         loader = PackageLoader("quanheng.simulator")
         self._page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(
@@ -58,6 +60,8 @@ class Phone:
         ]
 
     async def _show(self, request: Request) -> Response:
+        if not self._is_for(request):
+            return Response("not under this name", status_code=403)
         asked = request.query_params
         codes = self._codes.newest(CODES_SHOWN)
         chosen = asked.get("code", "")
@@ -81,7 +85,15 @@ class Phone:
         )
         return HTMLResponse(html, headers=_HEADERS)
 
+    def _is_for(self, request: Request) -> bool:
+        """Not under a name that somebody made to lead here (DNS rebinding)."""
+        if self._public_host is None:
+            return is_local(request)
+        return request.url.hostname == self._public_host or is_local(request)
+
     async def _act(self, request: Request) -> Response:
+        if not self._is_for(request):
+            return Response("not under this name", status_code=403)
         form = dict(parse_qsl((await request.body())[:8192].decode("ascii", "replace")))
         if not hmac.compare_digest(form.get("token", "").encode(), self._token.encode()):
             return Response("forged", status_code=403)

@@ -6,12 +6,13 @@ step exactly one takes it, and final states stay final. What a browser holds is 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.sql.dml import Update
 
 from quanheng.bridge.values import (
@@ -31,6 +32,7 @@ from quanheng.store.tables import card_login
 
 _COUNTING_LOCK: Final = 0x7168_636C  # any number, the same in every process ("qhcl")
 _AT_ONCE: Final = 500
+_UNSEEN: Final = timedelta(minutes=1)
 _UNDER_WAY: Final = (LoginState.WAITING, LoginState.SCANNED)
 
 
@@ -48,7 +50,8 @@ def create_login(
 ) -> bool:
     """Put a new login into the store; False when ``limit`` others are open, and nothing was written.
 
-    An open login is one that is not final and whose code, if there is one, has not expired.
+    An open login is one that is not final and whose code, if there is one, has not expired. One that nobody
+    has looked at, so that it has none, counts for a minute.
     """
     if connection.dialect.name == "postgresql":
         # Without it two that count at once would both find room. SQLite has one writer anyway.
@@ -89,7 +92,10 @@ def count_open(connection: Connection, now: datetime) -> int:
         .where(
             card_login.c.state.in_(_values(OPEN)),
             card_login.c.deadline > now,
-            or_(card_login.c.expires_at.is_(None), card_login.c.expires_at > now),
+            or_(
+                card_login.c.expires_at > now,
+                and_(card_login.c.expires_at.is_(None), card_login.c.created_at > now - _UNSEEN),
+            ),
         )
     )
     return int(found.scalar_one())
@@ -113,12 +119,20 @@ def read_logins(connection: Connection, logins: Sequence[LoginId]) -> Mapping[Lo
 
 
 def set_code(connection: Connection, login: LoginId, qr_code: str, expires_at: datetime) -> bool:
-    """The platform made a code: it waits to be scanned. False when the login has one, or has gone on."""
+    """The platform made a code: it waits to be scanned. False when the login has one, or has gone on.
+
+    Raises (from the transaction) ``StoreConflictError`` when another login has, or had, this very code.
+    """
     return _moved(
         connection,
         update(card_login)
         .where(card_login.c.id == login, card_login.c.state == LoginState.PREPARING.value)
-        .values(state=LoginState.WAITING.value, qr_code=qr_code, expires_at=expires_at),
+        .values(
+            state=LoginState.WAITING.value,
+            qr_code=qr_code,
+            qr_code_hash=hashlib.sha256(qr_code.encode()).hexdigest(),
+            expires_at=expires_at,
+        ),
     )
 
 
@@ -137,6 +151,19 @@ def advance(
         update(card_login)
         .where(card_login.c.id == login, card_login.c.state.in_(_values(set(from_states) - FINAL)))
         .values(**values),
+    )
+
+
+def expire_login(connection: Connection, login: LoginId, now: datetime) -> bool:
+    """Its time is past, the code's or all of it. Who was accepted in time has until the deadline."""
+    table = card_login
+    code_over = table.c.state.in_(_values(_UNDER_WAY)) & (table.c.expires_at <= now)
+    all_over = table.c.state.in_(_values(OPEN)) & (table.c.deadline <= now)
+    return _moved(
+        connection,
+        update(table)
+        .where(table.c.id == login, or_(code_over, all_over))
+        .values(state=LoginState.EXPIRED.value, qr_code=None),
     )
 
 

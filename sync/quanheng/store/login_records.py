@@ -27,7 +27,10 @@ class KeptRecord:
 
 
 def put_record(connection: Connection, record: LoginRecord) -> None:
-    """Write a record. Of one login there is one: the same again raises :class:`StoreConflictError`."""
+    """Write a record. Of one login there is one: a second is passed over."""
+    known = select(login_record.c.id).where(login_record.c.login == record.login)
+    if connection.execute(known).first() is not None:
+        return
     connection.execute(
         insert(login_record).values(
             at=record.at,

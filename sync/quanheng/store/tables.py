@@ -359,6 +359,8 @@ card_login = Table(
     Column("deadline", Instant, nullable=False, index=True),
     Column("expires_at", Instant),
     Column("qr_code", Text),
+    # SHA-256 of it, which stays: no code is ever on two screens, whoever made it twice.
+    Column("qr_code_hash", String(64), unique=True),
     Column("refreshes", Integer, nullable=False),
     Column("address", String(64), nullable=False),
     Column("browser", String(120), nullable=False),

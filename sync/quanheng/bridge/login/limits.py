@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +13,10 @@ from quanheng.bridge.login.address import subscriber
 from quanheng.bridge.settings import LimitSettings
 
 MINUTE: Final = 60.0
+HOLDER: Final = 240
+"""Requests a minute of one login's browser: several tabs that poll."""
+_SPREAD: Final = 30
+"""Seconds over which those come again who were sent away, so that they are not one crowd again."""
 _KEYS: Final = 20_000
 """Addresses that one window remembers before those that have fallen silent are dropped."""
 
@@ -71,6 +76,7 @@ class Limits:
     def __init__(self, settings: LimitSettings, now: Callable[[], float] = time.monotonic) -> None:
         self._logins: Final = Window(settings.logins_per_minute, now=now)
         self._logins_in_all: Final = Window(settings.logins_per_minute_in_all, now=now)
+        self._holders: Final = Window(HOLDER, now=now)
         self._requests: Final = Window(settings.requests_per_minute, now=now)
         self._tokens: Final = Window(settings.logins_per_minute_in_all, now=now)
         self._streams: Final[Counter[str]] = Counter()
@@ -78,7 +84,12 @@ class Limits:
 
     def new_login(self, address: str) -> int:
         """A new login of this address; 0, or seconds to wait (``Retry-After``)."""
-        return _whole(self._logins.hit(subscriber(address)) or self._logins_in_all.hit(""))
+        wait = self._logins.hit(subscriber(address)) or self._logins_in_all.hit("")
+        return _whole(wait + random.uniform(0, _SPREAD)) if wait else 0  # noqa: S311 -- no secret
+
+    def holder(self, login: str) -> int:
+        """Anything that the browser of a login asks about it; 0, or seconds to wait."""
+        return _whole(self._holders.hit(login))
 
     def request(self, address: str) -> int:
         """Anything else that a browser asks; 0, or seconds to wait."""

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from quanheng.bridge.login.browsers import is_phone
 from quanheng.bridge.login.waiting import Watch
 from quanheng.bridge.login.words import WORDS, status_of, whom_to_ask
-from quanheng.bridge.settings import BridgeSettings
+from quanheng.bridge.settings import MAX_CODE_SECONDS, BridgeSettings
 from quanheng.bridge.values import FINAL, Locale, LoginState
 from quanheng.clock import CHINA
 from quanheng.printable import printable
@@ -110,6 +110,7 @@ class Pages:
             self._page.render(
                 **values,
                 client=printable(login.request.client_name),
+                system=printable(self._settings.platform.system_name),
                 status=status,
                 mark=watch.mark,
                 origin=origin,
@@ -176,7 +177,7 @@ class Pages:
             "phone": visitor.phone,
             "qr": None if code is None else _qr(code),
             "app_link": self._app_link(code) if visitor.phone and code else "",
-            "seconds": _seconds(login.expires_at, now),
+            "seconds": min(_seconds(login.expires_at, now), MAX_CODE_SECONDS),
             "may_refresh": again and in_time and codes_left,
             "no_more_codes": final and in_time and not codes_left and login.state is not LoginState.DONE,
             "too_late": final and not in_time and login.state is not LoginState.DONE,

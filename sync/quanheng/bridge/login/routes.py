@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from quanheng.bridge.login.address import AddressReader
@@ -51,9 +52,12 @@ FULL_SECONDS: Final = 30
 _SETTLE_SECONDS: Final = 0.8
 """How long the first page waits for its code: then it has it even where there is no script."""
 _NO_STORE: Final = {"Cache-Control": "no-store"}
+_SEE_OTHER: Final = 303
 _OWN_REFERRER: Final = {"Referrer-Policy": "same-origin"}
 """With ``no-referrer`` browsers send ``Origin: null`` with forms (Fetch Standard, "append a request Origin
 header"), and a form of ours could not be told from others'."""
+_TABS: Final = 4
+"""Pages of one login that are told of changes; more of them ask."""
 _ACCESS_DENIED: Final = "access_denied"
 _NAME: Final = 60
 """Characters of a client's name."""
@@ -117,6 +121,8 @@ class LoginRoutes:
 
     async def begin(self, request: Request, authorization: AuthorizationRequest) -> Response:
         """A valid authentication request: a new login for this browser."""
+        if not _is_navigation(request):
+            return PlainTextResponse("Open this address as a page.\n", status_code=400, headers=_NO_STORE)
         address = self._addresses.read(request)
         if wait := self._limits.new_login(address):
             return self.slow_down(request, wait)
@@ -133,7 +139,8 @@ class LoginRoutes:
             address=address,
             browser=describe_browser(request.headers.get("user-agent", "")),
         )
-        return await self._start(request, login, self._settings.login_seconds)
+        response = await self._start(request, login, self._settings.login_seconds)
+        return response or self.gone(request)
 
     async def page(self, request: Request) -> Response:
         """The page of a login."""
@@ -171,7 +178,9 @@ class LoginRoutes:
             return JSONResponse({"error": "gone"}, status_code=404, headers=_NO_STORE)
         stored, _ = held
         address = self._addresses.read(request)
-        if not self._limits.open_stream(address):
+        watch = self._room.find(stored.login.id)
+        tabs = 0 if watch is None else len(watch.listeners)
+        if tabs >= _TABS or not self._limits.open_stream(address):
             return self._wait_json(FULL_SECONDS)
 
         def join(listener: Listener) -> Callable[[], None]:
@@ -220,13 +229,6 @@ class LoginRoutes:
         if wait := self._limits.new_login(self._addresses.read(request)):
             return self.slow_down(request, wait)
 
-        def work() -> bool:
-            with self._steps.database.transaction() as connection:
-                return supersede_login(connection, old.id, browser_hash(secret))
-
-        if not await self._steps.in_thread(work):
-            return self._to(f"/scan/{old.id}", locale)
-        self._room.look(StoredLogin(replace(old, state=LoginState.CANCELLED), ""))
         new = replace(
             old,
             id=new_login_id(),
@@ -242,7 +244,14 @@ class LoginRoutes:
             person=None,
             region="",
         )
-        response = await self._start(request, new, int((old.deadline - now).total_seconds()) + 1)
+        replaced = partial(supersede_login, login=old.id, browser_hash=browser_hash(secret))
+        seconds = int((old.deadline - now).total_seconds()) + 1
+        response = await self._start(request, new, seconds, instead=replaced)
+        if response is None:
+            return self._to(f"/scan/{old.id}", locale)
+        if response.status_code != _SEE_OTHER:
+            return response
+        self._room.look(StoredLogin(replace(old, state=LoginState.CANCELLED), ""))
         drop_cookie(response, old.id)
         return response
 
@@ -296,20 +305,37 @@ class LoginRoutes:
             )
         )
 
-    async def _start(self, request: Request, login: Login, seconds: int) -> Response:
+    async def _start(
+        self,
+        request: Request,
+        login: Login,
+        seconds: int,
+        *,
+        instead: Callable[[Connection], bool] | None = None,
+    ) -> Response | None:
+        """Put a login into the store and lead to its page; ``instead`` of another, all or nothing. None when
+        that other one has gone on."""
         secret = new_browser_secret()
 
-        def work() -> bool:
+        def work() -> bool | None:
             with self._steps.database.transaction() as connection:
-                return create_login(
+                if instead is not None and not instead(connection):
+                    return None
+                made = create_login(
                     connection,
                     login,
                     browser_hash(secret),
                     limit=self._settings.limits.open_logins,
                     now=self._steps.clock(),
                 )
+                if not made:
+                    connection.rollback()
+                return made
 
-        if not await self._steps.in_thread(work):
+        made = await self._steps.in_thread(work)
+        if made is None:
+            return None
+        if not made:
             _log.warning("as many logins are open as may be")
             return self._full(request)
         chosen = locale_of(request, login.request.locale)
@@ -344,7 +370,9 @@ class LoginRoutes:
         )
         if stored is None or not is_holder(secret, stored.browser_hash):
             return None
-        if watch is None and is_over(stored.login, self._steps.clock()):
+        looked_up = self._room.find(id_)
+        confirmed = looked_up is not None and looked_up.confirmed is not None  # in time; it is looked up
+        if watch is None and not confirmed and is_over(stored.login, self._steps.clock()):
             stored = replace(stored, login=await self._steps.expire(stored.login))
         return stored, secret
 
@@ -387,9 +415,22 @@ class LoginRoutes:
             {"error": "wait"}, status_code=429, headers={**_NO_STORE, "Retry-After": str(seconds)}
         )
 
+    def _wait(self, request: Request) -> int:
+        """Whoever holds a login that is looked at is counted by it: neighbours behind one address, honest or
+        not, take nothing away."""
+        id_ = login_id(request.path_params["id"])
+        watch = None if id_ is None else self._room.find(id_)
+        if (
+            id_ is not None
+            and watch is not None
+            and is_holder(held_secret(request.cookies, id_), watch.browser_hash)
+        ):
+            return self._limits.holder(id_)
+        return self._limits.request(self._addresses.read(request))
+
     def _counted(self, handler: _Handler) -> _Handler:
         async def counted(request: Request) -> Response:
-            if wait := self._limits.request(self._addresses.read(request)):
+            if wait := self._wait(request):
                 if request.url.path.endswith(("/state", "/events")):
                     return self._wait_json(wait)
                 return self.slow_down(request, wait)
@@ -399,6 +440,14 @@ class LoginRoutes:
 
 
 _Handler = Callable[[Request], Awaitable[Response]]
+
+
+def _is_navigation(request: Request) -> bool:
+    """Whether somebody goes to the address: no picture of a page, no guess of a browser begins a login."""
+    headers = request.headers
+    fetched = headers.get("sec-fetch-dest", "document") != "document"
+    guessed = "prefetch" in headers.get("sec-purpose", "") + headers.get("purpose", "")
+    return request.method != "HEAD" and not fetched and not guessed
 
 
 def _same_again(request: Request, text: str) -> tuple[str, str] | None:

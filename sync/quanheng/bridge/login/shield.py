@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +16,7 @@ from quanheng.errors import QuanhengError
 from quanheng.logs import get_logger
 
 HEALTH: Final = "/healthz"
+BODY_SECONDS: Final = 10.0
 MAX_BODY: Final = 16_384
 """Bytes of a request. The longest, a token request with its assertion, has about two thousand."""
 _PORTS: Final = {"https": 443, "http": 80}
@@ -46,7 +48,7 @@ class _TooLargeError(QuanhengError):
 class Shield:
     """An ASGI middleware. ``fault`` makes the page for what nobody expected."""
 
-    def __init__(self, app: ASGIApp, issuer: str, fault: Callable[[Request], Response]) -> None:
+    def __init__(self, app: ASGIApp, issuer: str, fault: Callable[[Request, Exception], Response]) -> None:
         self._app: Final = app
         self._fault: Final = fault
         self._host: Final = _canonical_host(urlsplit(issuer).netloc, issuer)
@@ -78,12 +80,14 @@ class Shield:
         except _TooLargeError:
             if not started:
                 await _too_large()(scope, receive, send_shielded)
+        except (ClientDisconnect, _TooSlowError):
+            return  # nobody is there, or nobody who says anything
         except Exception as error:  # noqa: BLE001 -- whatever it is, nothing of it is shown
             known = isinstance(error, QuanhengError)
             _log.exception("a request failed", path=_room_of(scope["path"]), known=known)
             if started:
                 raise _CutShortError from None  # the server closes the connection, and logs no text of others
-            await self._fault(Request(scope))(scope, receive, send_shielded)
+            await self._fault(Request(scope), error)(scope, receive, send_shielded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -102,12 +106,23 @@ class _CutShortError(QuanhengError):
     """An answer could not be ended."""
 
 
+class _TooSlowError(QuanhengError):
+    """The body did not come within :data:`BODY_SECONDS`."""
+
+
 def _at_most(receive: Receive) -> Receive:
-    seen = 0
+    seen, whole = 0, False
 
     async def receive_some() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, whole
+        if whole:  # what follows is only that the browser goes away
+            return await receive()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise _TooSlowError from None
+        whole = not message.get("more_body", False)
         seen += len(message.get("body", b""))
         if seen > MAX_BODY:
             raise _TooLargeError

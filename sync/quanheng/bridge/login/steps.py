@@ -33,12 +33,14 @@ from quanheng.store.card_logins import (
     StoredLogin,
     accept_login,
     advance,
+    expire_login,
     read_login,
     read_logins,
     refuse_login,
     set_code,
 )
 from quanheng.store.database import Database
+from quanheng.store.faults import StoreConflictError
 
 _CODE_BYTES: Final = 1000
 """More than any code has, and what a phone still reads from a screen."""
@@ -47,6 +49,9 @@ _THREADS: Final = 8
 _UNDER_WAY: Final = frozenset({LoginState.WAITING, LoginState.SCANNED})
 CANCELLED_ON_PHONE: Final = "cancelled"
 ACCEPTED: Final = "accepted"
+LATE: Final = "late"
+"""Confirmed on the phone, and over before it was known who it was."""
+_STALE: Final = timedelta(seconds=30)
 
 Record = Callable[[Connection, LoginRecord], None]
 """Writes down how a login ended, within the transaction of that step."""
@@ -65,7 +70,7 @@ def is_over(login: Login, now: datetime) -> bool:
     """Whether its time is past, whatever its state and the platform say."""
     if login.state in FINAL:
         return False
-    if now >= login.deadline:
+    if now >= login.deadline or now < login.created_at - _STALE:  # the clock was set back
         return True
     code_counts = login.state in _UNDER_WAY and login.expires_at is not None
     return code_counts and login.expires_at is not None and now >= login.expires_at
@@ -92,13 +97,14 @@ class Steps:
         self._recogniser: Final = recogniser
         self._record: Final = record
         self._code_life: Final = timedelta(seconds=code_seconds)
-        self._threads: CapacityLimiter | None = None
+        self._writers: CapacityLimiter | None = None
+        self._readers: CapacityLimiter | None = None
 
-    async def in_thread(self, work: Callable[[], _Result]) -> _Result:
-        """Run something that uses the store."""
-        if self._threads is None:  # it belongs to the running loop
-            self._threads = CapacityLimiter(_THREADS)
-        return await to_thread.run_sync(work, limiter=self._threads)
+    async def in_thread(self, work: Callable[[], _Result], *, reads: bool = False) -> _Result:
+        """Run something that uses the store; ``reads``: it waits for no writer, and for nobody who does."""
+        if self._writers is None or self._readers is None:  # they belong to the running loop
+            self._writers, self._readers = CapacityLimiter(_THREADS), CapacityLimiter(_THREADS)
+        return await to_thread.run_sync(work, limiter=self._readers if reads else self._writers)
 
     async def read(self, login: LoginId) -> StoredLogin | None:
         """One login, as it is in the store."""
@@ -107,7 +113,7 @@ class Steps:
             with self.database.reading() as connection:
                 return read_login(connection, login)
 
-        return await self.in_thread(work)
+        return await self.in_thread(work, reads=True)
 
     async def read_many(self, logins: Sequence[LoginId]) -> Mapping[LoginId, Login]:
         """Those that there are."""
@@ -116,7 +122,7 @@ class Steps:
             with self.database.reading() as connection:
                 return read_logins(connection, logins)
 
-        return await self.in_thread(work)
+        return await self.in_thread(work, reads=True)
 
     async def make_code(self, login: Login) -> Login:
         """Have the platform make a code. Raises its errors."""
@@ -124,7 +130,16 @@ class Steps:
         if not 0 < len(code.encode()) <= _CODE_BYTES:
             raise PlatformAnswerError("the code fits no QR code", remedy="look at the field of the code")
         expires_at = min(self.clock() + self._code_life, login.deadline)
-        return await self._change(login, lambda connection: set_code(connection, login.id, code, expires_at))
+        try:
+            return await self._change(
+                login, lambda connection: set_code(connection, login.id, code, expires_at)
+            )
+        except StoreConflictError:
+            # Two screens with one code: whoever confirms one would log in at the other.
+            raise PlatformAnswerError(
+                "the card platform's code was given out before",
+                remedy="an old answer was sent again, or a cache stands between",
+            ) from None
 
     async def ask(self, login: Login) -> ScanAnswer:
         """What became of the code. Raises the platform's errors."""
@@ -142,8 +157,20 @@ class Steps:
         return login
 
     async def expire(self, login: Login) -> Login:
-        """Its time is past, by our clock."""
-        return await self.go(login, OPEN, LoginState.EXPIRED)
+        """Its time is past, by our clock. Nothing is changed when the store says that it is not."""
+        now = self.clock()
+        if now < login.created_at - _STALE:
+            return await self.go(login, OPEN, LoginState.EXPIRED)
+        return await self._change(login, lambda connection: expire_login(connection, login.id, now))
+
+    async def expire_confirmed(self, login: Login) -> Login:
+        """A card was confirmed, and nobody could tell in time whose it is."""
+
+        def change(connection: Connection) -> None:
+            if advance(connection, login.id, _UNDER_WAY, LoginState.EXPIRED):
+                self._record(connection, self._ended(login, LATE, None, ""))
+
+        return await self._change(login, change)
 
     async def cancel(self, login: Login) -> Login:
         """The browser that began wants no more."""
@@ -173,9 +200,12 @@ class Steps:
                 else:
                     done = refuse_login(connection, login.id, decision, card.region)
                     outcome = decision.reason.value
+                found = _found(connection, login)
                 if done:
                     self._record(connection, self._ended(login, outcome, decision.person, card.region))
-                return _found(connection, login)
+                elif found.state is LoginState.EXPIRED:
+                    self._record(connection, self._ended(login, LATE, decision.person, card.region))
+                return found
 
         return await self.in_thread(work)
 

@@ -311,7 +311,7 @@ class WaitingRoom:
     async def _finish(self, watch: Watch, confirmed: Confirmed, now: datetime) -> None:
         login = watch.login
         if now >= min(confirmed.at + _GRACE, login.deadline):
-            self._see(watch, await self._steps.expire(login))
+            self._see(watch, await self._steps.expire_confirmed(login))
             return
         try:
             card = await self._steps.identify(confirmed)

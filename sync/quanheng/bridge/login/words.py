@@ -12,6 +12,7 @@ from typing import Final
 
 from quanheng.bridge.login.waiting import Notice
 from quanheng.bridge.values import Locale, Login, LoginState, RefusalReason
+from quanheng.printable import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +92,13 @@ ZH: Final = Words(
     other_name="English",
     title="电子社保卡扫码登录",
     asks="请您用电子社保卡扫码登录",
-    steps=("在手机上打开“电子社保卡”，点“扫一扫”", "扫描二维码，核对系统名称，再点“确认”"),
+    steps=("在手机上打开“电子社保卡”，点“扫一扫”", "扫描二维码，手机上显示“{system}”的，再点“确认”"),
     code_label="登录二维码，请用手机上的电子社保卡扫描",
     countdown=("二维码还有", "秒失效"),
     origin="本次登录由 {address}（{browser}）于 {time} 发起",
     unknown_browser="未知浏览器",
     warning="只扫描自己电脑上打开的二维码。别人发来的二维码不要扫：一经确认，就是让别人用您的身份登录。",
-    phone_step="点“打开电子社保卡”，核对系统名称，再点“确认”",
+    phone_step="点“打开电子社保卡”，显示“{system}”的，再点“确认”",
     phone_open="打开电子社保卡",
     phone_hint="手机不能扫描自己屏幕上的二维码。请在电脑上登录，或用另一部手机扫描。",
     new_code="刷新二维码",
@@ -182,7 +183,7 @@ EN: Final = Words(
     asks="asks you to log in with your electronic social security card",
     steps=(
         "On your phone open 电子社保卡 (electronic social security card) and choose 扫一扫 (scan)",
-        "Scan the code, check the name of the system, then confirm",
+        "Scan the code; when your phone says “{system}”, confirm",
     ),
     code_label="Login code: scan it with the electronic social security card on your phone",
     countdown=("This code ends in", "seconds"),
@@ -192,7 +193,7 @@ EN: Final = Words(
         "Scan only a code on your own computer. Never scan one that somebody sent you: "
         "confirming it lets them in as you."
     ),
-    phone_step="Use the button, check the name of the system in the card's app, then confirm",
+    phone_step="Use the button; when the card's app says “{system}”, confirm",
     phone_open="Open 电子社保卡",
     phone_hint="A phone cannot scan its own screen. Log in on a computer, or scan with another phone.",
     new_code="New code",
@@ -286,5 +287,5 @@ def whom_to_ask(words: Words, login: Login) -> str:
     if login.refusal in _CARD:
         return words.ask_card_office
     if login.office:
-        return words.ask_office.format(office=login.office)
+        return words.ask_office.format(office=printable(login.office))
     return words.ask_nobody

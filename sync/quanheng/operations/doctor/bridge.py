@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any, Final
 
 import requests
 
+from quanheng.bridge.card.national import NationalPlatform
 from quanheng.bridge.settings import BridgeSettings
+from quanheng.errors import ConfigurationError, QuanhengError
 from quanheng.identity.files import require_private
 from quanheng.keycloak.aspect import Documents
 from quanheng.keycloak.configuration import created_pins, read_pins
@@ -33,6 +36,7 @@ def examine_bridge(context: Context) -> Iterator[Result]:
     bridge, options = context.settings.bridge, read_options(context)
     if bridge is not None:
         yield from _files(bridge)
+        yield from _platform(bridge)
     if bridge is None and not options.social_card:
         return
     yield from _provider(context)
@@ -52,8 +56,46 @@ def _files(bridge: BridgeSettings) -> Iterator[Result]:
         files["bridge.platform.iv"] = (platform.iv_file, _PLATFORM_KEY)
     if bridge.tls_key is not None:
         files["bridge.tls_key"] = (bridge.tls_key, "把 TLS 私钥放在该处，权限 0600")
+    if bridge.tls_certificate is None and bridge.issuer.startswith("https:") and not bridge.trusted_proxies:
+        yield warn(
+            "bridge.proxies",
+            "登录桥在代理后面，却没有设置 trusted_proxies：所有人都算作同一个地址，一起受限",
+            "在 [bridge] 中设置 trusted_proxies，并让代理写 X-Forwarded-For",
+        )
+    if platform.iv_file is not None:
+        yield warn(
+            "bridge.platform.fixed_iv",
+            "加密用固定的初始向量，只在卡平台要求时才可以",
+            "请与平台核实；不需要的，删去 iv_file",
+        )
+    if not platform.answers_signed:
+        yield warn(
+            "bridge.platform.answers",
+            "卡平台的应答不验签，只靠 TLS 保护",
+            "能签名时请设为 answers_signed = true",
+        )
     for id_, (file, remedy) in files.items():
         yield examine_private(id_, partial(require_private, file, if_missing=remedy))
+
+
+def _platform(bridge: BridgeSettings) -> Iterator[Result]:
+    """Whether the card platform makes a code, which nobody scans."""
+
+    async def make_code() -> None:
+        platform = NationalPlatform(bridge.platform)
+        try:
+            await platform.make_code()
+        finally:
+            await platform.close()
+
+    try:
+        asyncio.run(make_code())
+    except ConfigurationError:
+        return  # told with its file
+    except QuanhengError as error:
+        yield fail("bridge.platform.reached", f"卡平台：{error.args[0]}", error.remedy)
+        return
+    yield ok("bridge.platform.reached", f"卡平台有应答：{bridge.platform.url}")
 
 
 def _provider(context: Context) -> Iterator[Result]:

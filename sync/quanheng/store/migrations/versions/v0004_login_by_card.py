@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("deadline", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("qr_code", sa.Text(), nullable=True),
+        sa.Column("qr_code_hash", sa.String(length=64), nullable=True),
         sa.Column("refreshes", sa.Integer(), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("browser", sa.String(length=120), nullable=False),
@@ -40,6 +41,7 @@ def upgrade() -> None:
         sa.Column("region", sa.String(length=24), nullable=False, server_default=""),
         sa.Column("authenticated_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("qr_code_hash"),
     )
     op.create_index("card_login_open", "card_login", ["state", "deadline"])
     op.create_index("ix_card_login_deadline", "card_login", ["deadline"])
