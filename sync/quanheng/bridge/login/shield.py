@@ -80,8 +80,11 @@ class Shield:
         except _TooLargeError:
             if not started:
                 await _too_large()(scope, receive, send_shielded)
-        except (ClientDisconnect, _TooSlowError):
-            return  # nobody is there, or nobody who says anything
+        except ClientDisconnect:
+            return  # nobody is there
+        except _TooSlowError:
+            if not started:
+                await _too_slow()(scope, receive, send_shielded)
         except Exception as error:  # noqa: BLE001 -- whatever it is, nothing of it is shown
             known = isinstance(error, QuanhengError)
             _log.exception("a request failed", path=_room_of(scope["path"]), known=known)
@@ -133,6 +136,10 @@ def _at_most(receive: Receive) -> Receive:
 
 def _too_large() -> Response:
     return PlainTextResponse("Too large.\n", status_code=413, headers={"Connection": "close"})
+
+
+def _too_slow() -> Response:
+    return PlainTextResponse("Too slow.\n", status_code=408, headers={"Connection": "close"})
 
 
 def _canonical_host(written: str, issuer: str) -> tuple[str, int]:
