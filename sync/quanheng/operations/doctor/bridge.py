@@ -21,6 +21,7 @@ from quanheng.keycloak.rest import RestRealm
 from quanheng.operations.context import Context
 from quanheng.operations.doctor.local import examine_private
 from quanheng.operations.doctor.result import Result, fail, ok, warn
+from quanheng.operations.doctor.stored import is_usable
 from quanheng.operations.realm import desired_configuration, issuer_of, read_options
 
 _SECONDS: Final = 5
@@ -33,10 +34,13 @@ _PLATFORM_KEY: Final = "把平台给的密钥写入该文件，一行，权限 0
 
 def examine_bridge(context: Context) -> Iterator[Result]:
     """Everything about login by card; nothing where there is neither a bridge nor login by card."""
-    bridge, options = context.settings.bridge, read_options(context)
+    bridge = context.settings.bridge
     if bridge is not None:
         yield from _files(bridge)
         yield from _platform(bridge)
+    if not is_usable(context):
+        return
+    options = read_options(context)
     if bridge is None and not options.social_card:
         return
     yield from _provider(context)
