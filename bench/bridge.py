@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--browsers", type=int, default=3000)
     parser.add_argument("--confirmed", type=int, default=300, help="of them, so many log in")
     parser.add_argument("--rate", type=float, default=10, help="so many a second")
-    parser.add_argument("--logins", type=int, default=1600, help="of each kind")
-    parser.add_argument("--at-once", type=int, default=160)
+    parser.add_argument("--logins", type=int, default=960, help="of each kind")
+    parser.add_argument("--at-once", type=int, default=96)
     parser.add_argument("--people", type=int, default=1000)
     chosen = parser.parse_args(arguments)
     with started_stage(chosen.people) as stage:
