@@ -10,6 +10,7 @@ import itertools
 import re
 import secrets
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -249,7 +250,7 @@ class PasswordLogins:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._people = itertools.cycle(stage.passwords.items())
+        self._free = deque(stage.passwords.items())
 
     async def run(self, count: int, at_once: int) -> int:
         """So many logins, so many at once."""
@@ -257,8 +258,9 @@ class PasswordLogins:
             return await _run(lambda: self._one(session), count, at_once)
 
     async def _one(self, session: aiohttp.ClientSession) -> None:
+        # Nobody twice at once: Keycloak takes that for guessing, and refuses the second.
+        username, password = someone = self._free.popleft()
         browser, (verifier, challenge) = Browser(session), _pkce()
-        username, password = next(self._people)
         _, text = await browser.follow(_authorization(self._stage.password_url, challenge), lambda _: False)
         form = _FORM.search(text)
         if form is None:
@@ -268,6 +270,7 @@ class PasswordLogins:
         if not target.startswith(CALLBACK):
             raise LoginFailedError("the password was refused")
         await _exchange(browser, self._stage.password_url, target, verifier)
+        self._free.append(someone)
 
 
 def _authorization(realm_url: str, challenge: str) -> str:

@@ -125,7 +125,7 @@ def started_stage(people: int) -> Iterator[Stage]:
         context = open_context(password.config_file)
         apply_realm(context, servers.administrator, RealmOptions(password_form=True))
         context.close()
-        passwords = _set_passwords(password, 100)
+        passwords = _set_passwords(password, 400)
         people_file = _write_people(card.folder, population)
         simulator = bridge = 0
         try:

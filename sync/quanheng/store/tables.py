@@ -84,7 +84,7 @@ claim = Table(
     "claim",
     metadata,
     Column("source", String(32), primary_key=True),
-    Column("person_id", String(32), primary_key=True),
+    Column("person_id", String(32), primary_key=True, index=True),
     Column("org", String(24), primary_key=True),
     Column("post", String(48), primary_key=True),  # '' when the row names none
     Column("employment", String(48), nullable=False),

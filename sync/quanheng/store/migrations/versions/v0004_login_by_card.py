@@ -107,3 +107,5 @@ def upgrade() -> None:
     )
     op.create_index("ix_login_record_at", "login_record", ["at"])
     op.create_index("ix_login_record_person_id", "login_record", ["person_id"])
+    # The bridge asks for one person's claims; the primary key begins with the source.
+    op.create_index("ix_claim_person_id", "claim", ["person_id"])
