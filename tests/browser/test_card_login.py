@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Final
 
 import pytest
+import zxingcpp
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from fixtures.browser import WIDTHS, keep_picture, open_window
@@ -62,6 +65,15 @@ def open_code(card_login: CardLogin, window: Page, client: str = FIRST) -> None:
     window.goto(card_login.subsystems[client])
     window.locator("#panel .frame[role=img] svg").wait_for()
     assert window.url.startswith(f"{card_login.bridge_url}/scan/")
+
+
+def test_a_camera_reads_the_code(card_login: CardLogin, window: Page) -> None:
+    """What is read from a picture of the page is the code that the platform gave."""
+    open_code(card_login, window)
+    read = zxingcpp.read_barcodes(Image.open(BytesIO(window.screenshot())))
+    assert [found.format for found in read] == [zxingcpp.BarcodeFormat.QRCode]
+    card_login.simulator.post("scan", code=read[0].text, person=card_login.card("operator"))
+    window.get_by_text("已扫描").first.wait_for()
 
 
 def test_signed_in_and_out(card_login: CardLogin, window: Page, phone: Page) -> None:

@@ -14,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from deploy.local.postgres import LocalPostgres
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import event, insert, select, text, update
 
 from fixtures.servers_postgres import SETTLED
 from quanheng.errors import ConfigurationError, IntegrityError, UnreachableError
@@ -223,6 +223,26 @@ class TestSqlite:
             assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
             assert connection.scalar(text("PRAGMA synchronous")) == 2
             assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+    def test_threads_take_turns(self, tmp_path: Path) -> None:
+        """A thread that waits for another's transaction begins none meanwhile, and gives up in time."""
+        begun: list[str] = []
+        with open_database(
+            f"sqlite:///{tmp_path}/q.db", clock=lambda: SETTLED, wait_seconds=0.05
+        ) as database:
+            event.listen(database.engine, "begin", lambda _connection: begun.append("begun"))
+
+            def write() -> None:
+                with database.transaction():
+                    pass
+
+            with ThreadPoolExecutor() as threads:
+                with database.transaction():
+                    late = threads.submit(write).exception(10)
+                    assert isinstance(late, StoreBusyError)
+                    assert begun == ["begun"]
+                threads.submit(write).result(10)
+            assert begun == ["begun"] * 2
 
     def test_a_full_disk(self, sqlite_database: Database) -> None:
         """A full disk undoes the transaction and says so."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -30,7 +31,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from quanheng.clock import Clock
 from quanheng.errors import ConfigurationError
-from quanheng.store.faults import translate
+from quanheng.store.faults import BUSY, StoreBusyError, translate
 
 WAIT_SECONDS: Final = 30.0
 """How long to wait for another writer: longer than any of our transactions takes."""
@@ -42,9 +43,12 @@ _MIGRATION_LOCK: Final = 0x7168_6D69  # any number, the same in every process ("
 class Database:
     """The store: a SQLAlchemy engine with our transactions. Safe to share among threads."""
 
-    def __init__(self, engine: Engine, *, clock: Clock) -> None:
+    def __init__(self, engine: Engine, *, clock: Clock, wait_seconds: float = WAIT_SECONDS) -> None:
         self.engine: Final = engine
         self.clock: Final = clock
+        self._wait_seconds = wait_seconds
+        # A writer that finds SQLite's lock taken sleeps, up to 100 ms at a time: threads take turns instead.
+        self._turn: Final = Lock() if engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -53,8 +57,20 @@ class Database:
         Raises :class:`UnreachableError`, :class:`StoreFullError`, :class:`StoreBusyError` and
         :class:`StoreConflictError` with remedies in place of the driver's errors.
         """
-        with _translated(), self.engine.begin() as connection:
+        with self._in_turn(), _translated(), self.engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=self._wait_seconds):
+            raise StoreBusyError(remedy=BUSY)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -100,9 +116,9 @@ def open_database(url: str, *, clock: Clock, wait_seconds: float = WAIT_SECONDS)
         ) from None
     match parsed.get_backend_name():
         case "sqlite":
-            return Database(_sqlite_engine(parsed, wait_seconds), clock=clock)
+            return Database(_sqlite_engine(parsed, wait_seconds), clock=clock, wait_seconds=wait_seconds)
         case "postgresql":
-            return Database(_postgresql_engine(parsed, wait_seconds), clock=clock)
+            return Database(_postgresql_engine(parsed, wait_seconds), clock=clock, wait_seconds=wait_seconds)
         case other:
             raise ConfigurationError(
                 f"store_url: {other} is not supported",

@@ -27,7 +27,8 @@ class StoreConflictError(QuanhengError):
 
 
 _DISK: Final = "make room on the disk and run the command again; nothing was half done"
-_BUSY: Final = "see with 'quanheng status' who is running, and run the command again"
+BUSY: Final = "see with 'quanheng status' who is running, and run the command again"
+"""What to do about :class:`StoreBusyError`."""
 
 
 def translate(error: exc.DBAPIError) -> QuanhengError | None:
@@ -47,7 +48,7 @@ def _translate_sqlite(cause: sqlite3.Error) -> QuanhengError | None:
         case sqlite3.SQLITE_FULL:
             return StoreFullError(remedy=_DISK)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreBusyError(remedy=_BUSY)
+            return StoreBusyError(remedy=BUSY)
         case sqlite3.SQLITE_CANTOPEN:
             return UnreachableError(
                 "the file of the store cannot be opened", remedy="check store_url, and who may use its folder"
@@ -76,7 +77,7 @@ def _translate_postgresql(cause: psycopg.Error) -> QuanhengError | None:
     if state == "53100":
         return StoreFullError(remedy=_DISK)
     if state in {"55P03", "40001", "40P01", "57014"}:
-        return StoreBusyError(remedy=_BUSY)
+        return StoreBusyError(remedy=BUSY)
     if state.startswith("28") or state in {"3D000", "42501"}:
         return ConfigurationError(
             "the database server does not let us in", remedy="check user, password and database in store_url"
