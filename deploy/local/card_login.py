@@ -22,7 +22,8 @@ from typing import Any, Final, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import segno
+
+from quanheng.bridge.login.pages import draw_code
 
 _SECONDS: Final = 30
 _REDIRECTS: Final = 15
@@ -99,7 +100,7 @@ class CardBrowser:
             drawn = _DRAWING.findall(self._session.get(page.url, timeout=self._seconds).text)
             listed = requests.get(f"{self._simulator}/control/codes", timeout=self._seconds).json()
             for item in listed:
-                if _draw(item["code"]) in drawn:
+                if _DRAWING.findall(draw_code(item["code"]))[-1] in drawn:
                     return str(item["code"])
             time.sleep(_PAUSE)
         raise CardLoginError("the page shows no code of this platform")
@@ -133,12 +134,6 @@ def log_in_by_card(url: str, simulator_url: str, person: str) -> requests.Respon
 def _base(page: requests.Response) -> str:
     parts = urlsplit(page.url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
-
-
-def _draw(code: str) -> str:
-    """A code as the bridge's page draws it (``quanheng.bridge.login.pages``)."""
-    drawn = segno.make(code, error="m", micro=False).svg_inline(border=4, omitsize=True, light="#fff")
-    return str(_DRAWING.findall(drawn)[-1])
 
 
 def main(arguments: list[str]) -> int:

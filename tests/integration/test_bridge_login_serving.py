@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,8 +17,10 @@ import requests
 from deploy.local.ports import free_port
 
 from fixtures.bridge_login import CLIENT, REDIRECT, authorization_query, wait_until
-from quanheng.bridge.app import clients_of
+from fixtures.bridge_provider import ListedKeys
+from quanheng.bridge.app import clients_of, create_app
 from quanheng.bridge.serving import run_server
+from quanheng.bridge.settings import ProviderClientSettings
 from quanheng.config import read_settings
 from quanheng.errors import ConfigurationError
 from quanheng.identity.keys import generate_keys
@@ -27,6 +30,7 @@ RUN = """
 import sys
 from pathlib import Path
 from quanheng.bridge.serving import run_server
+from quanheng.bridge.settings import ProviderClientSettings
 from quanheng.config import read_settings
 from quanheng.logs import start_logs
 if __name__ == "__main__":
@@ -164,3 +168,21 @@ def test_what_is_missing_is_told_before_it_serves(settings_file: Path) -> None:
     settings_file.with_name("platform.key").chmod(0o644)
     with pytest.raises(ConfigurationError, match=r"platform\.key"):
         run_server(settings)
+
+
+def test_keys_of_clients_are_read_before_it_serves(settings_file: Path) -> None:
+    """Keycloak that waits for tokens with all its threads could not tell them any more."""
+    settings = read_settings(settings_file)
+    read: list[str] = []
+
+    class Keys(ListedKeys):
+        async def renew(self, clients: Sequence[ProviderClientSettings]) -> None:
+            read.extend(client.client_id for client in clients)
+
+    app = create_app(settings, client_keys=Keys())
+
+    async def run() -> None:
+        async with app.router.lifespan_context(app):
+            assert read == [client.client_id for client in clients_of(settings)]
+
+    asyncio.run(run())

@@ -25,6 +25,7 @@ from fixtures.bridge_provider import Hands, ListedKeys, client_settings, ec_key,
 from quanheng.bridge.provider import client_keys
 from quanheng.bridge.provider.client_keys import (
     AGAIN_SECONDS,
+    AHEAD_SECONDS,
     MAX_BYTES,
     RENEW_SECONDS,
     STALE_SECONDS,
@@ -275,6 +276,63 @@ def test_a_server_that_was_never_reached_is_asked_again_soon() -> None:
             server.answer = None
             server.clock.forward(1)
             assert await keys.find(server.client(), "one") is not None
+
+    asyncio.run(run())
+
+
+def test_who_waited_in_vain_does_not_ask_again() -> None:
+    """However long the server takes to fail: else each that waits would ask in turn."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+
+            async def late() -> web.Response:
+                await asyncio.sleep(0.1)
+                server.clock.forward(4)
+                return web.Response(status=503)
+
+            server.answer = late
+            found = await asyncio.gather(*(keys.find(server.client(), "one") for _ in range(5)))
+            assert found == [None] * 5
+            assert server.asked == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("source", [serving, listed])
+def test_no_login_waits_for_what_was_renewed(source: Callable[[], Any]) -> None:
+    """Neither the first after a start, nor one of those that come when the set is due."""
+
+    async def run() -> None:
+        async with source() as (server, keys):
+            both = (server.client(), server.client("gansu"))
+            await keys.renew(both)
+            read = server.asked
+            for _ in range(10):
+                server.clock.forward(AHEAD_SECONDS / 2)
+                await keys.renew(both)
+                before = server.asked
+                for client, kid in zip(both, ("one", "two"), strict=True):
+                    assert await keys.find(client, kid) is not None
+                assert server.asked == before
+            assert server.asked == 2 * read
+
+    asyncio.run(run())
+
+
+def test_a_renewal_that_fails_takes_no_key_back() -> None:
+    """It is tried again at the next one."""
+
+    async def run() -> None:
+        async with serving() as (server, keys):
+            await keys.renew([server.client()])
+            server.breaks(status=503)
+            server.clock.forward(RENEW_SECONDS)
+            await keys.renew([server.client()])
+            assert await keys.find(server.client(), "one") is not None
+            server.answer = None
+            await keys.renew([server.client()])
+            assert server.asked == 3
 
     asyncio.run(run())
 

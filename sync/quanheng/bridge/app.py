@@ -33,7 +33,7 @@ from quanheng.bridge.login.steps import Record, Steps
 from quanheng.bridge.login.streams import encode_event
 from quanheng.bridge.login.waiting import WaitingRoom
 from quanheng.bridge.login.words import WORDS
-from quanheng.bridge.provider.client_keys import ClientKeys, PublishedKeys
+from quanheng.bridge.provider.client_keys import AHEAD_SECONDS, ClientKeys, PublishedKeys
 from quanheng.bridge.provider.errors import UnusableRequestError
 from quanheng.bridge.provider.provider import AUTHORIZE, DISCOVERY, LOGOUT, Provider
 from quanheng.bridge.provider.routes import provider_routes
@@ -83,9 +83,8 @@ def create_app(
     store = database or open_database(settings.store_url, clock=clock, wait_seconds=_WAIT_SECONDS)
     cards = platform or NationalPlatform(bridge.platform, clock=clock)
     known = client_keys or PublishedKeys(clock, settings.keycloak.ca_file)
-    provider = Provider(
-        bridge, clients_of(settings), store, open_signing_keys(bridge, store, clock), known, clock
-    )
+    clients = clients_of(settings)
+    provider = Provider(bridge, clients, store, open_signing_keys(bridge, store, clock), known, clock)
     steps = Steps(
         store,
         cards,
@@ -143,8 +142,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await to_thread.run_sync(migrate, store.engine)
+        await known.renew(clients)
         tasks = [
             asyncio.create_task(_for_ever(room.run)),
+            asyncio.create_task(_for_ever(partial(_renew_keys, known, clients))),
             asyncio.create_task(_for_ever(partial(_keep_house, store, steps))),
         ]
         _before_signals(room.end_streams)
@@ -254,6 +255,12 @@ async def _keep_house(database: Database, steps: Steps) -> None:
             await steps.in_thread(work)
         except QuanhengError as error:
             _log.warning("what is over was not removed", fault=type(error).__name__)
+
+
+async def _renew_keys(keys: ClientKeys, clients: Sequence[ProviderClientSettings]) -> None:
+    while True:
+        await asyncio.sleep(AHEAD_SECONDS / 2)
+        await keys.renew(clients)
 
 
 async def _for_ever(serve: Callable[[], Awaitable[None]]) -> None:

@@ -178,7 +178,7 @@ class Pages:
             "notice": watch.notice.value,
             "token": visitor.token,
             "phone": visitor.phone,
-            "qr": None if code is None else _qr(code),
+            "qr": None if code is None else draw_code(code),
             "app_link": self._app_link(code) if visitor.phone and code else "",
             "seconds": min(_seconds(login.expires_at, now), MAX_CODE_SECONDS),
             "may_refresh": again and in_time and codes_left,
@@ -210,7 +210,8 @@ def on_phone(request: Request) -> bool:
     return is_phone(request.headers.get("user-agent", ""))
 
 
-def _qr(code: str) -> Markup:
+def draw_code(code: str) -> Markup:
+    """The QR code that a phone reads, as SVG."""
     made = segno.make(code, error="m", micro=False, mask=_MASK)
     # What segno draws has nothing of the code's text in it but squares.
     return Markup(made.svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None, light="#fff"))  # noqa: S704

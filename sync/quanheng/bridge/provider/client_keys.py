@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -24,6 +24,8 @@ AGAIN_SECONDS: Final = 10
 STALE_SECONDS: Final = 3600
 """How long a set counts that could not be read again."""
 RENEW_SECONDS: Final = 300
+AHEAD_SECONDS: Final = 60
+"""So long before a set is due it is read by :meth:`PublishedKeys.renew`."""
 MAX_BYTES: Final = 65_536
 MAX_KEYS: Final = 32
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=4, connect=2)
@@ -45,6 +47,13 @@ class ClientKeys(Protocol):
 
     async def find(self, client: ProviderClientSettings, kid: str) -> ClientKey | None:
         """The key of a client by this name; None when the client has none such."""
+
+    async def renew(self, clients: Sequence[ProviderClientSettings]) -> None:
+        """Read what :meth:`find` would have to read soon. To be called at the start and now and then.
+
+        A client that asks for a token with all its threads has none left to answer for its keys: no login may
+        have to wait for them.
+        """
 
     async def close(self) -> None:
         """Close connections."""
@@ -76,11 +85,24 @@ class PublishedKeys:
         async with kept.lock:
             now = self._clock().timestamp()
             if self._is_due(kept, kid, now):
-                kept.tried_at = now
-                found = await self._read(client.jwks_url)
-                if found is not None:
-                    kept.keys, kept.read_at = found, now
+                await self._renew(kept, client.jwks_url)
             return self._known(kept, kid)
+
+    async def renew(self, clients: Sequence[ProviderClientSettings]) -> None:
+        """See :meth:`ClientKeys.renew`."""
+        for url in {client.jwks_url for client in clients}:
+            kept = self._sets.setdefault(url, _KeySet())
+            async with kept.lock:
+                age = None if kept.read_at is None else self._clock().timestamp() - kept.read_at
+                if age is None or not 0 <= age <= RENEW_SECONDS - AHEAD_SECONDS:
+                    await self._renew(kept, url)
+
+    async def _renew(self, kept: _KeySet, url: str) -> None:
+        began = kept.tried_at = self._clock().timestamp()
+        found = await self._read(url)
+        kept.tried_at = self._clock().timestamp()  # who waited for it in vain does not ask once more
+        if found is not None:
+            kept.keys, kept.read_at = found, began
 
     def _known(self, kept: _KeySet, kid: str) -> ClientKey | None:
         if kept.read_at is None:
