@@ -159,12 +159,16 @@ def test_the_realm_is_the_client_when_none_is_named(settings_file: Path) -> None
 
 
 def test_what_is_missing_is_told_before_it_serves(settings_file: Path) -> None:
-    """A key that others may read, workers without the file of the settings, no table at all."""
+    """A key that others may read, an authority that is not there, workers without the file, no table."""
     settings = read_settings(settings_file)
     with pytest.raises(ConfigurationError, match="workers"):
         run_server(settings, workers=2)
     with pytest.raises(ConfigurationError, match=r"\[bridge\]"):
         run_server(settings.model_copy(update={"bridge": None}))
+    nowhere = {"ca_file": settings_file.with_name("no-ca.pem")}
+    keycloak = settings.keycloak.model_copy(update=nowhere)
+    with pytest.raises(ConfigurationError, match=r"no-ca\.pem.*keycloak\.ca_file"):
+        run_server(settings.model_copy(update={"keycloak": keycloak}))
     settings_file.with_name("platform.key").chmod(0o644)
     with pytest.raises(ConfigurationError, match=r"platform\.key"):
         run_server(settings)

