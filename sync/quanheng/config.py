@@ -110,6 +110,22 @@ class ScheduleSettings(StrictSettings):
     heartbeat_file: RelativePath | None = None
 
 
+class LifecycleSettings(StrictSettings):
+    """What the life of accounts needs beside the packs."""
+
+    daily_at: str = Field(default="01:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    holidays_file: RelativePath | None = None
+    """Days off and working weekends of years that the library does not know (``docs/howto/holidays.md``)."""
+    lock: Limit = Limit(count=500, percent=5)
+    """How many accounts one day locks for not being used without a second person."""
+    lock_county_percent: float = Field(default=20, ge=0, le=100)
+    """The same of one county's accounts: at this many and above it is asked."""
+    quiet_working_days: int = Field(default=2, ge=1, le=20)
+    """When nobody at all has logged in for more working days than this, login events are missing."""
+    reviews_directory: RelativePath | None = None
+    """Where the monthly review writes its workbooks and pages."""
+
+
 class WatchSettings(StrictSettings):
     """What the daemon looks after between two syncs."""
 
@@ -178,6 +194,7 @@ class Settings(StrictSettings):
     safety: SafetySettings = SafetySettings()
     schedule: ScheduleSettings = Field(default=ScheduleSettings(), validate_default=True)
     watch: WatchSettings = WatchSettings()
+    lifecycle: LifecycleSettings = Field(default=LifecycleSettings(), validate_default=True)
     notify: NotifySettings = NotifySettings()
     bridge: BridgeSettings | None = None
     """Login by 电子社保卡; only ``quanheng bridge`` needs it."""

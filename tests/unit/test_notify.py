@@ -112,6 +112,15 @@ FACTS: dict[NoticeKind, dict[str, Any]] = {
     },
     NoticeKind.RULES: {"problem": "某问题", "outcome": "某结果"},
     NoticeKind.GUARD_NOT_REQUIRED: {"sequence": 12},
+    NoticeKind.LOCK_AHEAD: {"count": 1, "days": 7, "accounts": ["sx0000001：2026-12-01 09:00"]},
+    NoticeKind.LOCKED: {"count": 1, "accounts": ["sx0000001"]},
+    NoticeKind.LOCK_STOPPED: {"excess": ["140902: 9 of 30, 5 allowed"], "digest": "0123456789ab"},
+    NoticeKind.LOGINS_MISSING: {"reason": "登录事件被清除"},
+    NoticeKind.FROZEN: {"username": "sx0000001", "by": "os:root@host"},
+    NoticeKind.TENURE: {"people": ["sx0000001：待遇核定岗，2026-12-01 满 5 年"]},
+    NoticeKind.OVERDUE: {"items": ["0123456789ab 注销"]},
+    NoticeKind.TERM_ENDS: {"accounts": ["sx0000001：2026-12-01"]},
+    NoticeKind.REVIEW_UNANSWERED: {"month": "2026-11", "counties": ["140902：3"]},
     NoticeKind.GUARD_GONE: {"sequence": 12},
 }
 """What the watcher tells of each kind, all of it at once."""

@@ -70,6 +70,9 @@ PROPOSALS: Final[Mapping[ProposalKind, str]] = {
     ProposalKind.STAFF_NO_MOVED: "人员编号改属他人",
     ProposalKind.UNSAFE_PLAN: "超限计划",
     ProposalKind.WAIVER: "豁免",
+    ProposalKind.DEREGISTER: "注销",
+    ProposalKind.WITHHOLD: "暂收岗位",
+    ProposalKind.REQUEST: "账号申请",
 }
 
 PROPOSAL_STATES: Final[Mapping[ProposalState, str]] = {
@@ -93,6 +96,7 @@ HOLDS: Final[Mapping[HoldKind, str]] = {
     HoldKind.ABSENT: "不在岗",
     HoldKind.LEFT: "离岗",
     HoldKind.INVESTIGATION: "接受调查",
+    HoldKind.EXPIRED: "已到期",
     HoldKind.IDENTITY_IN_DOUBT: "身份待核实",
 }
 

@@ -52,6 +52,8 @@ class Claim:
     status_to: date | None
     post_start: date | None
     origin: Origin
+    absent_since: date | None = None
+    """First day of an absence that this row goes on with: a leave that is renewed month by month."""
     missing_since: date | None = None
     """Day of the first complete snapshot that no longer had it; it ends after the pack's grace. Of an
     application: that was made after it and does not have the person; told, and a violation after that grace.
@@ -71,6 +73,7 @@ class HoldKind(StrEnum):
     ABSENT = "absent"
     LEFT = "left"
     INVESTIGATION = "investigation"
+    EXPIRED = "expired"
     IDENTITY_IN_DOUBT = "identity_in_doubt"
 
 
@@ -158,6 +161,51 @@ class Waiver:
     until: date
 
 
+class RequestKind(StrEnum):
+    """What a person may ask for an account; a second, entitled person decides (S8, G19, J10)."""
+
+    UNLOCK = "unlock"  # 解锁: lifts INACTIVE, and the count begins anew
+    UNFREEZE = "unfreeze"  # lifts FROZEN, whoever set it
+    RESTORE = "restore"  # lifts a 注销, and EXPIRED with a new end
+    EXEMPT = "exempt"  # not locked for not logging in, until a day
+    DEREGISTER = "deregister"  # 注销 that no source asks for: a review does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRequest:
+    """What somebody asks for an account. It counts when the proposal of the same key was approved."""
+
+    key: str
+    """Digest of all that it says (:func:`quanheng.lifecycle.requests.request_key`), and of the proposal."""
+    person: PersonId
+    kind: RequestKind
+    reason: str
+    until: date | None
+    """Last day of an exemption, or the new end of a temporary account; otherwise None."""
+    about: str
+    """The hold that it is to lift, as it was when it was asked: kind, day and origin; a request for one hold
+    lifts no later one."""
+
+
+class TermKind(StrEnum):
+    """Accounts that are for a time (J18, J21)."""
+
+    TEMPORARY = "temporary"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """The end of an account that is for a time: it has an owner, who answers for it."""
+
+    person: PersonId
+    kind: TermKind
+    owner: PersonId
+    until: date
+    """Last day."""
+    purpose: str
+
+
 class ProposalKind(StrEnum):
     """What a source alone may not do (decision 5)."""
 
@@ -166,6 +214,9 @@ class ProposalKind(StrEnum):
     STAFF_NO_MOVED = "staff_no_moved"
     UNSAFE_PLAN = "unsafe_plan"
     WAIVER = "waiver"
+    DEREGISTER = "deregister"  # 注销 of somebody who has left, by a source's word
+    WITHHOLD = "withhold"  # the duties of somebody absent, while that lasts
+    REQUEST = "request"  # what a person asks for an account: see RequestKind
 
 
 class ProposalState(StrEnum):

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, SourceId, StaffNo
-from quanheng.model.person import Claim, GrantedBasis, Hold, PersonRecord, Proposal, Waiver, Withholding
+from quanheng.model.person import (
+    AccountRequest,
+    Claim,
+    GrantedBasis,
+    Hold,
+    PersonRecord,
+    Proposal,
+    Term,
+    Waiver,
+    Withholding,
+)
 from quanheng.model.staff import Declaration, OrgUnit
 
 Seat = tuple[PersonId, PostId, OrgCode]
@@ -57,6 +67,10 @@ class Registry:
     """Bases that no source says."""
     waivers: tuple[Waiver, ...] = ()
     """Waivers asked for, approved or not."""
+    requests: tuple[AccountRequest, ...] = ()
+    """What people asked for accounts, approved or not."""
+    terms: tuple[Term, ...] = ()
+    """Ends of accounts that are for a time."""
     proposals: Mapping[str, Proposal] = field(default_factory=dict)
     accounts: Mapping[PersonId, AccountRecord] = field(default_factory=dict)
     founders: tuple[Founder, ...] = ()
@@ -76,6 +90,8 @@ class Registry:
             withholdings=tuple(item for item in self.withholdings if item.person == person),
             bases=tuple(item for item in self.bases if item.person == person),
             waivers=tuple(item for item in self.waivers if item.person == person),
+            requests=tuple(item for item in self.requests if item.person == person),
+            terms=tuple(item for item in self.terms if item.person == person),
             accounts={person: account} if account is not None else {},
         )
 

@@ -51,6 +51,15 @@ class NoticeKind(StrEnum):
     RULES = "rules"
     GUARD_GONE = "guard_gone"
     GUARD_NOT_REQUIRED = "guard_not_required"
+    LOCK_AHEAD = "lock_ahead"
+    LOCKED = "locked"
+    LOCK_STOPPED = "lock_stopped"
+    LOGINS_MISSING = "logins_missing"
+    FROZEN = "frozen"
+    TENURE = "tenure"
+    OVERDUE = "overdue"
+    TERM_ENDS = "term_ends"
+    REVIEW_UNANSWERED = "review_unanswered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from quanheng.policy.schema import (
     Status,
     StatusesFile,
 )
+from quanheng.policy.schema_lifecycle import LifecycleFile
 from quanheng.policy.units import in_scope
 
 
@@ -47,6 +48,7 @@ class Pack:
     rules: RulesFile
     statuses: StatusesFile
     sources: SourcesFile
+    lifecycle: LifecycleFile
     stricter: tuple[Stricter, ...] = ()
     """What the packs stacked on it say of its posts; empty for a single pack."""
 

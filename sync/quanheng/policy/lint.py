@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from quanheng.policy.contents import Pack
 from quanheng.policy.lint_administration import lint_administration
+from quanheng.policy.lint_lifecycle import lint_lifecycle
 from quanheng.policy.lint_posts import lint_permissions, lint_posts
 from quanheng.policy.lint_rules import lint_rules
 from quanheng.policy.lint_words import doubled, unknown
@@ -20,6 +21,7 @@ def lint(pack: Pack) -> list[str]:
         *lint_administration(pack),
         *lint_permissions(pack),
         *lint_rules(pack),
+        *lint_lifecycle(pack),
     ]
 
 

@@ -24,6 +24,7 @@ from quanheng.policy.schema import (
     SourcesFile,
     StatusesFile,
 )
+from quanheng.policy.schema_lifecycle import LifecycleFile
 from quanheng.policy.stacking import stack
 
 __all__ = ["Pack", "find_pack", "load_pack", "load_packs"]
@@ -39,6 +40,7 @@ _FILES: Mapping[str, type[BaseModel]] = {
     "rules": RulesFile,
     "statuses": StatusesFile,
     "sources": SourcesFile,
+    "lifecycle": LifecycleFile,
 }
 
 
@@ -57,7 +59,7 @@ def find_pack(name: str) -> Path:
 
 
 def load_pack(folder: Path) -> Pack:
-    """Read the nine files of a pack and lint them.
+    """Read the ten files of a pack and lint them.
 
     Raises :class:`ConfigurationError` that names every file, place and fault at once.
     """

@@ -1,9 +1,9 @@
 """The files of a policy pack and what each may say. ``docs/reference/packs.md`` teaches them.
 
-One folder is one pack, nine YAML files, each one class here: ``pack.yaml``, ``organisations.yaml``,
+One folder is one pack, ten YAML files, each one class here: ``pack.yaml``, ``organisations.yaml``,
 ``qualifications.yaml``, ``posts.yaml``, ``administration.yaml``, ``permissions.yaml``, ``rules.yaml``,
-``statuses.yaml``, ``sources.yaml``. Unknown keys are errors. Ids are ASCII and stable, labels are the
-regulation's own.
+``statuses.yaml``, ``sources.yaml``, and ``lifecycle.yaml`` in :mod:`.schema_lifecycle`. Unknown keys are
+errors. Ids are ASCII and stable, labels are the regulation's own.
 """
 
 from __future__ import annotations
@@ -11,22 +11,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from quanheng.model.person import BasisKind, HoldKind
 from quanheng.model.staff import DocumentKind, OrgKind
-
-AsciiId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-Label = Annotated[str, Field(min_length=1, max_length=60)]
-Article = Annotated[str, Field(pattern=r"^[A-Z]\d{1,2}(\.\d{1,2}){0,3}(\(\d+\))?$")]
-"""Citation: letter of the regulation in ``pack.yaml`` and number of the article or section, ``B8.1.5.2``."""
-
-AreaCode = Annotated[str, Field(pattern=r"^\d{2,12}$")]
-"""Code of an organisation; everything whose code begins with it lies below it."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from quanheng.policy.schema_base import AreaCode, Article, AsciiId, Label, Part
 
 
 class Tier(StrEnum):
@@ -40,7 +29,7 @@ class Tier(StrEnum):
     BANK_BRANCH = "bank_branch"
 
 
-class Regulation(_Part):
+class Regulation(Part):
     """A regulation that the pack cites."""
 
     letter: str = Field(pattern=r"^[A-Z]$")
@@ -48,7 +37,7 @@ class Regulation(_Part):
     issued_by: Label
 
 
-class PackFile(_Part):
+class PackFile(Part):
     """``pack.yaml``: who the pack is for."""
 
     schema_version: Literal[1]
@@ -67,7 +56,7 @@ class PackFile(_Part):
     """How many days somebody missing from complete snapshots still counts as present."""
 
 
-class OrganisationsFile(_Part):
+class OrganisationsFile(Part):
     """``organisations.yaml``: how organisations become groups (decision 10)."""
 
     organisation_root: Label
@@ -80,7 +69,7 @@ class OrganisationsFile(_Part):
     """Kinds that get a group; people of the others are in the nearest group above."""
 
 
-class Qualification(_Part):
+class Qualification(Part):
     """Something a post may require; a group that only the sync changes."""
 
     id: AsciiId
@@ -89,7 +78,7 @@ class Qualification(_Part):
     """Employment kinds that have it."""
 
 
-class Employment(_Part):
+class Employment(Part):
     """A kind of employment (用工性质) with the labels that sources write."""
 
     id: AsciiId
@@ -97,7 +86,7 @@ class Employment(_Part):
     aliases: tuple[Label, ...] = ()
 
 
-class QualificationsFile(_Part):
+class QualificationsFile(Part):
     """``qualifications.yaml``."""
 
     employments: tuple[Employment, ...] = Field(min_length=1)
@@ -112,7 +101,7 @@ class Risk(StrEnum):
     HIGH = "high"
 
 
-class Post(_Part):
+class Post(Part):
     """A post (岗位): at which level, what it asks for, which role it gives."""
 
     id: AsciiId
@@ -143,7 +132,7 @@ class Post(_Part):
         return f"post-{self.id.replace('_', '-')}"
 
 
-class PostsFile(_Part):
+class PostsFile(Part):
     """``posts.yaml``."""
 
     posts: tuple[Post, ...] = Field(min_length=1)
@@ -178,7 +167,7 @@ class Reach(StrEnum):
     OWN_AND_BELOW = "own_and_below"
 
 
-class Charge(_Part):
+class Charge(Part):
     """What the holders of an administrator's post have charge of in the console."""
 
     post: AsciiId
@@ -192,7 +181,7 @@ class Charge(_Part):
     article: Article
 
 
-class Officers(_Part):
+class Officers(Part):
     """三员: whose posts are the system, the security and the audit administrator (GB/T 22239-2019, 8.1.5)."""
 
     system: tuple[AsciiId, ...] = Field(min_length=1)
@@ -203,7 +192,7 @@ class Officers(_Part):
     """Reads everything, changes nothing."""
 
 
-class AdministrationFile(_Part):
+class AdministrationFile(Part):
     """``administration.yaml``: who administers whom in the console."""
 
     charges: tuple[Charge, ...] = ()
@@ -211,7 +200,7 @@ class AdministrationFile(_Part):
     """None in a pack that is stacked on another, whose word counts."""
 
 
-class Permission(_Part):
+class Permission(Part):
     """A permission of a subsystem."""
 
     id: AsciiId
@@ -226,7 +215,7 @@ class Permission(_Part):
     """Posts that carry it (《账号权限对照表》)."""
 
 
-class Subsystem(_Part):
+class Subsystem(Part):
     """An information system that people log in to; a client of the realm."""
 
     id: AsciiId
@@ -236,7 +225,7 @@ class Subsystem(_Part):
     permissions: tuple[Permission, ...] = ()
 
 
-class Business(_Part):
+class Business(Part):
     """A business (经办事项), whose steps are permissions."""
 
     id: AsciiId
@@ -244,7 +233,7 @@ class Business(_Part):
     risk: Risk
 
 
-class PermissionsFile(_Part):
+class PermissionsFile(Part):
     """``permissions.yaml``."""
 
     crossing_kinds: tuple[Label, ...] = ()
@@ -255,7 +244,7 @@ class PermissionsFile(_Part):
     subsystems: tuple[Subsystem, ...] = ()
 
 
-class Selector(_Part):
+class Selector(Part):
     """What one side of a rule matches; exactly one of the first six is filled."""
 
     posts: tuple[AsciiId, ...] = ()
@@ -276,7 +265,7 @@ class Selector(_Part):
 RuleId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,63}$")]
 
 
-class _Rule(_Part):
+class _Rule(Part):
     id: RuleId
     label: Label
     article: Article
@@ -327,7 +316,7 @@ class Stages(_Rule):
     tiers: tuple[Tier, ...] = Field(min_length=1)
 
 
-class RulesFile(_Part):
+class RulesFile(Part):
     """``rules.yaml``."""
 
     exclusions: tuple[Exclusion, ...] = ()
@@ -336,7 +325,7 @@ class RulesFile(_Part):
     stages: tuple[Stages, ...] = ()
 
 
-class Status(_Part):
+class Status(Part):
     """A status of a person (人员状态) and the hold that follows from it."""
 
     id: AsciiId
@@ -347,16 +336,20 @@ class Status(_Part):
     """The row's post is over; when all of a source's rows are, the person has left."""
     from_months: int = Field(default=0, ge=0)
     """The hold applies to absences of at least so many calendar months, or of unknown end."""
+    proposes: Literal["deregister", "withhold"] | None = None
+    """What follows by form, besides the hold: 注销, or that the duties are withheld while it lasts."""
+    within_working_days: int | None = Field(default=None, ge=1, le=60)
+    """Working days within which that has to be decided; None: promptly, and lateness is not counted."""
     article: Article | None = None
 
 
-class StatusesFile(_Part):
+class StatusesFile(Part):
     """``statuses.yaml``."""
 
     statuses: tuple[Status, ...] = Field(min_length=1)
 
 
-class PeopleColumns(_Part):
+class PeopleColumns(Part):
     """Column titles (feed) or attribute names (LDAP) of a person's fields."""
 
     staff_no: str
@@ -378,7 +371,7 @@ class FeedColumns(PeopleColumns):
     post: str
 
 
-class OrganisationColumns(_Part):
+class OrganisationColumns(Part):
     """Columns of the organisations' file."""
 
     code: str
@@ -387,7 +380,7 @@ class OrganisationColumns(_Part):
     parent: str
 
 
-class FeedMapping(_Part):
+class FeedMapping(Part):
     """How an HR feed is read."""
 
     encodings: tuple[Literal["utf-8", "gb18030"], ...] = ("utf-8", "gb18030")
@@ -396,7 +389,7 @@ class FeedMapping(_Part):
     date_formats: tuple[str, ...] = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d")
 
 
-class LdapMapping(_Part):
+class LdapMapping(Part):
     """How an LDAP directory is read: entries of people, and groups that are posts."""
 
     person_class: str
@@ -407,7 +400,7 @@ class LdapMapping(_Part):
     member: str
 
 
-class SourcesFile(_Part):
+class SourcesFile(Part):
     """``sources.yaml``."""
 
     feed: FeedMapping

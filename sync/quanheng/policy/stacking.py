@@ -8,6 +8,7 @@ from typing import TypeVar
 from quanheng.errors import ConfigurationError
 from quanheng.model.ids import PostId
 from quanheng.policy.contents import Pack, Stricter, stricter_post
+from quanheng.policy.lifecycle_stacking import stack_lifecycles
 from quanheng.policy.lint import lint
 from quanheng.policy.schema import (
     AdministrationFile,
@@ -163,6 +164,7 @@ def _put(base: Pack, upper: Pack) -> Pack:
         ),
         statuses=base.statuses,
         sources=base.sources,
+        lifecycle=stack_lifecycles(base.lifecycle, upper.lifecycle, upper.info.scope),
         stricter=(*base.stricter, Stricter(areas=scope, posts=layer)) if layer else base.stricter,
     )
 

@@ -84,6 +84,8 @@ def _read(connection: Connection, only: Sequence[PersonId] | None) -> Registry:
         withholdings=tuple(map(rows.withholding_of, of(tables.withholding))),
         bases=tuple(map(rows.basis_of, of(tables.basis))),
         waivers=tuple(map(rows.waiver_of, of(tables.waiver))),
+        requests=tuple(map(rows.request_of, of(tables.account_request))),
+        terms=tuple(map(rows.term_of, of(tables.term))),
         proposals={row.key: proposal_of(row) for row in connection.execute(select(tables.proposal))},
         accounts={PersonId(row.person_id): rows.account_of(row) for row in of(tables.account)},
         founders=tuple(

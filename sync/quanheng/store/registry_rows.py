@@ -7,6 +7,7 @@ from typing import Any
 
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, SourceId, StaffNo, Username
 from quanheng.model.person import (
+    AccountRequest,
     BasisKind,
     Claim,
     GrantedBasis,
@@ -16,6 +17,9 @@ from quanheng.model.person import (
     Proposal,
     ProposalKind,
     ProposalState,
+    RequestKind,
+    Term,
+    TermKind,
     Waiver,
     Withholding,
 )
@@ -68,6 +72,7 @@ def claim_of(row: Any) -> Claim:
         status_to=row.status_to,
         post_start=row.post_start,
         origin=Origin(SourceId(row.source), row.locator),
+        absent_since=row.absent_since,
         missing_since=row.missing_since,
         quarantined=row.quarantined,
         signature=row.signature,
@@ -87,6 +92,7 @@ def claim_row(claim: Claim) -> dict[str, Any]:
         "status_to": claim.status_to,
         "post_start": claim.post_start,
         "locator": claim.origin.locator,
+        "absent_since": claim.absent_since,
         "missing_since": claim.missing_since,
         "quarantined": claim.quarantined,
         "signature": claim.signature,
@@ -240,6 +246,52 @@ def waiver_row(item: Waiver) -> dict[str, Any]:
         "reason": item.reason,
         "control": item.control,
         "until": item.until,
+    }
+
+
+def request_of(row: Any) -> AccountRequest:
+    """A row of ``account_request``."""
+    return AccountRequest(
+        key=row.key,
+        person=PersonId(row.person_id),
+        kind=RequestKind(row.kind),
+        reason=row.reason,
+        until=row.until,
+        about=row.about,
+    )
+
+
+def request_row(item: AccountRequest) -> dict[str, Any]:
+    """As a row."""
+    return {
+        "key": item.key,
+        "person_id": item.person,
+        "kind": item.kind,
+        "reason": item.reason,
+        "until": item.until,
+        "about": item.about,
+    }
+
+
+def term_of(row: Any) -> Term:
+    """A row of ``term``."""
+    return Term(
+        person=PersonId(row.person_id),
+        kind=TermKind(row.kind),
+        owner=PersonId(row.owner),
+        until=row.until,
+        purpose=row.purpose,
+    )
+
+
+def term_row(item: Term) -> dict[str, Any]:
+    """As a row."""
+    return {
+        "person_id": item.person,
+        "kind": item.kind,
+        "owner": item.owner,
+        "until": item.until,
+        "purpose": item.purpose,
     }
 
 

@@ -78,6 +78,8 @@ account = Table(
     Column("keycloak_id", String(36), nullable=False, unique=True),
     Column("enabled_written", Boolean, nullable=False),
     # What we last wrote: tells a disable in the console (a hold) from drift.
+    Column("counts_from", Instant),
+    # When it was made, or given back: from then on three months without a login count. Null: not seen yet.
 )
 
 claim = Table(
@@ -93,6 +95,7 @@ claim = Table(
     Column("status_to", Date),
     Column("post_start", Date),
     Column("locator", Text, nullable=False),
+    Column("absent_since", Date),
     Column("missing_since", Date),
     Column("quarantined", Boolean, nullable=False, default=False),
     Column("signature", String(256), nullable=False, server_default=""),
@@ -167,6 +170,88 @@ waiver = Table(
     Column("reason", Text, nullable=False),
     Column("control", Text, nullable=False),
     Column("until", Date, nullable=False),
+)
+
+account_request = Table(
+    "account_request",
+    metadata,
+    Column("key", String(64), primary_key=True),  # of the proposal that a second person decides
+    Column("person_id", String(32), nullable=False, index=True),
+    Column("kind", String(24), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Date),
+    Column("about", String(128), nullable=False),
+)
+
+term = Table(
+    "term",
+    metadata,
+    # Accounts that are for a time.
+    Column("person_id", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("owner", String(32), nullable=False),
+    Column("until", Date, nullable=False),
+    Column("purpose", Text, nullable=False),
+)
+
+last_login = Table(
+    "last_login",
+    metadata,
+    # The newest login of a person to each client, from login events or from a bureau's own history.
+    Column("person_id", String(32), primary_key=True),
+    Column("client", String(255), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+login_gap = Table(
+    "login_gap",
+    metadata,
+    # Times of which login events are missing: whoever might have logged in then counts as having done so.
+    Column("id", Integer, primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("covered_at", Instant),  # null: no history covers it
+)
+
+tenure = Table(
+    "tenure",
+    metadata,
+    # How long a person holds, or held, a high-risk post: one row for each time without a break.
+    Column("person_id", String(32), primary_key=True),
+    Column("post", String(48), primary_key=True),
+    Column("area", String(24), primary_key=True),
+    Column("since", Date, primary_key=True),
+    Column("until", Date),  # last day; null: goes on
+)
+
+announced = Table(
+    "announced",
+    metadata,
+    # What people were told once: a lock that is due on a day, a tenure that ends, a proposal that is late.
+    Column("topic", String(32), primary_key=True),
+    Column("subject", String(160), primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+)
+
+review_item = Table(
+    "review_item",
+    metadata,
+    # One line of a month's 《账号清理清单》.
+    Column("key", String(64), primary_key=True),
+    Column("month", String(7), nullable=False, index=True),
+    Column("county", String(24), nullable=False),
+    Column("person_id", String(32)),
+    Column("username", String(64), nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("proposed", String(24), nullable=False),
+    Column("deadline", Date, nullable=False),
+    Column("answer", String(24)),
+    Column("answer_reason", Text),
+    Column("answered_by", String(64)),
+    Column("answered_at", Instant),
+    Column("settled", String(160)),  # what was done with the answer: key of a request, or a digest
 )
 
 proposal = Table(

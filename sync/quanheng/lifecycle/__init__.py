@@ -1,0 +1,1 @@
+"""The life of accounts: logins, absence, terms, tenure, reviews. Pure."""
