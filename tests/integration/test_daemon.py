@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from fixtures.command_line import Desk
 from fixtures.identities import a_mint
+from quanheng.clock import CHINA
 from quanheng.config import NotifySettings, Settings, WatchSettings, read_settings
 from quanheng.keycloak.port import Realm
 from quanheng.logs import start_logs
@@ -152,10 +154,41 @@ def test_the_anchor_is_written_by_the_clock(ready_desk: Desk) -> None:
 
 
 def test_jobs_are_due_when_the_settings_say(ready_desk: Desk) -> None:
-    """Every quarter of an hour, at half past two, at half past three."""
+    """Every quarter of an hour, at half past two and three; every five minutes whether the day was done."""
     jobs = _daemon(ready_desk).build_schedule().get_jobs()
     due = [(job.interval, job.unit, job.at_time and f"{job.at_time:%H:%M}") for job in jobs]
-    assert due == [(15, "minutes", None), (1, "days", "02:30"), (1, "days", "03:30")]
+    assert due == [
+        (15, "minutes", None),
+        (5, "minutes", None),
+        (1, "days", "02:30"),
+        (1, "days", "03:30"),
+    ]
+
+
+def test_the_day_is_done_once_and_made_up_when_it_was_missed(ready_desk: Desk) -> None:
+    """From its hour on, once a day, also when it is started later; a failure is tried again."""
+    start_logs()
+    now = datetime(2026, 11, 23, 0, 59, tzinfo=CHINA)
+    ready_desk.clock = lambda: now
+    daemon = _daemon(ready_desk)
+    realm = ready_desk.realm
+    assert realm is not None
+
+    def looks() -> int:
+        before = realm.calls["read_logins"]
+        daemon.do_day_if_due()
+        return realm.calls["read_logins"] - before
+
+    assert looks() == 0
+    now += timedelta(minutes=1)
+    realm.down()
+    assert looks() == 0
+    realm.down(is_down=False)
+    assert looks() > 0
+    assert looks() == 0
+    now += timedelta(days=14, hours=9)
+    assert looks() > 0
+    assert looks() == 0
 
 
 def test_stop_finishes_the_job_under_way_and_gives_the_lease_back(ready_desk: Desk) -> None:
@@ -206,8 +239,7 @@ def test_a_signal_stops_the_program_cleanly(ready_desk: Desk, sent: signal.Signa
         [program, "run"], cwd=ready_desk.folder, stderr=subprocess.PIPE, text=True
     ) as process:
         heartbeat = ready_desk.folder / "heartbeat.json"
-        _wait(lambda: heartbeat.exists() and _beat(ready_desk).job_finished is not None)
-        assert _beat(ready_desk).result == "UnreachableError"
+        _wait(lambda: heartbeat.exists() and _beat(ready_desk).result == "UnreachableError")
         process.send_signal(sent)
         _, err = process.communicate(timeout=_PATIENCE_SECONDS)
     assert process.returncode == 0

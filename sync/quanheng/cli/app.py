@@ -43,8 +43,13 @@ _FAMILIES: Final[Mapping[str, tuple[Group, str, tuple[str, ...]]]] = {
     ),
     "accounts": (
         _PEOPLE,
-        "Accounts that administrators made in the console.",
-        ("drafts", "complete"),
+        "Accounts: drafts made in the console, and those that are for a time.",
+        ("drafts", "complete", "term", "temporary"),
+    ),
+    "lifecycle": (
+        _DAILY,
+        "The life of accounts: what each day asks for.",
+        ("plan", "run", "history"),
     ),
     "bridge": (
         _FIRST,

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 from quanheng.engine.calendar import add_months
 from quanheng.model.ids import SourceId
 from quanheng.model.person import Claim, Hold, HoldKind, PersonRecord
 from quanheng.policy.pack import Pack
+
+DEREGISTERED: Final = "deregistered"
+"""Begins the origin of a stored hold LEFT: 注销 was approved, and only a request to restore lifts it."""
 
 
 def holds_of(

@@ -191,7 +191,7 @@ class FakeRealm(Tampering):
         )
 
     def read_logins(
-        self, since: datetime, *, client: str = "", user: KeycloakId | None = None
+        self, since: datetime, *, client: str = "", user: KeycloakId | None = None, refreshes: bool = False
     ) -> Iterator[LoginEvent]:
         """Logins and refused attempts, oldest first."""
         with self._call("read_logins"):
@@ -199,7 +199,10 @@ class FakeRealm(Tampering):
             found = [
                 event
                 for event in self._state.logins
-                if event.at >= start and client in ("", event.client) and user in (None, event.user)
+                if event.at >= start
+                and client in ("", event.client)
+                and user in (None, event.user)
+                and (refreshes or not event.refresh)
             ]
         return iter(sorted(found, key=lambda event: event.at))
 

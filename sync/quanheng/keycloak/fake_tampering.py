@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from quanheng.keycloak.fake_base import FakeBase
 from quanheng.keycloak.representation import GUARD_EVENT, SERVICE_ACCOUNT_PREFIX, client_role, realm_role
@@ -142,10 +142,12 @@ class Tampering(FakeBase):
         *,
         session: str = "",
         address: str = "192.0.2.7",
+        refresh: bool = False,
+        at: datetime | None = None,
     ) -> None:
-        """Log in at a client, or be refused there."""
+        """Log in at a client, be refused there, or renew a token; ``at``: an event that shows late."""
         with self._state.lock:
-            now = self._state.clock()
+            now = at or self._state.clock()
             event = LoginEvent(
                 id=str(uuid.uuid4()),
                 at=now - timedelta(microseconds=now.microsecond % 1000),
@@ -154,8 +156,14 @@ class Tampering(FakeBase):
                 address=address,
                 session="" if error else session or str(uuid.uuid4()),
                 error=error,
+                refresh=refresh,
             )
             self._state.logins.append(event)
+
+    def tamper_clear_logins(self) -> None:
+        """Clear the login events, as the console's button does."""
+        with self._state.lock:
+            self._state.logins.clear()
 
     def tamper_delete_group(self, group: KeycloakId) -> None:
         """Delete a group, with what is below it and every membership."""

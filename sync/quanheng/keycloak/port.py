@@ -92,10 +92,10 @@ class RealmReader(Protocol):
         """Those of them alone by which roles were put into something: of a load they are few."""
 
     def read_logins(
-        self, since: datetime, *, client: str = "", user: KeycloakId | None = None
+        self, since: datetime, *, client: str = "", user: KeycloakId | None = None, refreshes: bool = False
     ) -> Iterator[LoginEvent]:
         """Logins, and attempts that were refused, at or after ``since``, oldest first (``/events``): at this
-        client, or of this user."""
+        client, or of this user. ``refreshes``: renewed tokens too, if the realm keeps those events."""
 
     def read_server_time(self) -> datetime:
         """The server's clock, aware, to the second (a fresh token's ``iat``: Keycloak sends no ``Date``)."""

@@ -205,9 +205,12 @@ class RealmReading:
         """Events at or after ``since``, each once; ``only``: of these kinds, as Keycloak names them."""
         return map(made.event_of, self._events("/admin-events", since, page_size, only))
 
-    def logins(self, since: datetime, page_size: int, **only: Any) -> Iterator[LoginEvent]:
+    def logins(
+        self, since: datetime, page_size: int, *, refreshes: bool = False, **only: Any
+    ) -> Iterator[LoginEvent]:
         """The same of logins and refused attempts; ``only``: of a ``client`` or a ``user``."""
-        return map(made.login_of, self._events("/events", since, page_size, {"type": _LOGINS, **only}))
+        kinds = (*_LOGINS, made.REFRESH) if refreshes else _LOGINS
+        return map(made.login_of, self._events("/events", since, page_size, {"type": kinds, **only}))
 
     def _events(
         self, tail: str, since: datetime, page_size: int, only: Mapping[str, Any]

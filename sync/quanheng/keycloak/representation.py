@@ -152,6 +152,10 @@ def event_of(body: Json) -> AdminEvent:
     )
 
 
+REFRESH: Final = "REFRESH_TOKEN"
+_GRANTED: Final = frozenset({"LOGIN", REFRESH})
+
+
 def login_of(body: Json) -> LoginEvent:
     """A login or a refused attempt. Its details hold what somebody typed, and are never taken in."""
     user = body.get("userId")
@@ -161,6 +165,7 @@ def login_of(body: Json) -> LoginEvent:
         client=body.get("clientId") or "",
         user=KeycloakId(user) if user else None,
         address=body.get("ipAddress") or "",
-        session=(body.get("sessionId") or "") if body["type"] == "LOGIN" else "",
-        error="" if body["type"] == "LOGIN" else body.get("error") or "unknown",
+        session=(body.get("sessionId") or "") if body["type"] in _GRANTED else "",
+        error="" if body["type"] in _GRANTED else body.get("error") or "unknown",
+        refresh=body["type"] == REFRESH,
     )

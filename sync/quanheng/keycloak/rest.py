@@ -164,11 +164,11 @@ class RestRealm:
         )
 
     def read_logins(
-        self, since: datetime, *, client: str = "", user: KeycloakId | None = None
+        self, since: datetime, *, client: str = "", user: KeycloakId | None = None, refreshes: bool = False
     ) -> Iterator[LoginEvent]:
         """Logins and refused attempts: one request per 5,000."""
-        only = {"client": client, "user": user}
-        return self._reading.logins(since, _EVENTS, **{name: value for name, value in only.items() if value})
+        only = {name: value for name, value in (("client", client), ("user", user)) if value}
+        return self._reading.logins(since, _EVENTS, refreshes=refreshes, **only)
 
     def read_server_time(self) -> datetime:
         """The server's clock, at most a second early."""

@@ -128,6 +128,8 @@ class LoginEvent:
     """Empty for an attempt."""
     error: str = ""
     """Why it was refused, in Keycloak's code; empty for a login."""
+    refresh: bool = False
+    """Whether it is no login but a token that was renewed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

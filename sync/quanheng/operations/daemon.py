@@ -26,6 +26,7 @@ from quanheng.operations.check import check_observed
 from quanheng.operations.context import Context
 from quanheng.operations.heartbeat import Heartbeat, State, write_heartbeat
 from quanheng.operations.judging import clear_caches, find_conflicts
+from quanheng.operations.lifecycle.daily import do_day, is_due
 from quanheng.operations.realm import read_drift
 from quanheng.operations.refresh import sweep
 from quanheng.operations.synchronise import synchronise
@@ -38,6 +39,8 @@ from quanheng.operations.watching.threads import (
 
 HEARTBEAT_SECONDS: Final = 30.0
 """How often the heartbeat is written while nothing changes."""
+_DAY_LOOK_MINUTES: Final = 5
+"""How often it is asked whether the day was done; that costs one query."""
 _LONGEST_NAP: Final = 60.0
 """Seconds after which the clock is looked at again: it may have been set, or the machine been asleep."""
 
@@ -92,6 +95,7 @@ class Daemon:
         keeper.start()
         log.info("daemon started", every_minutes=self._settings.sync_minutes)
         self.do(SYNC)
+        self.do_day_if_due()
         for thread in self._side:
             thread.start()
         while not self._stopping.is_set():
@@ -129,10 +133,22 @@ class Daemon:
             log.exception("job failed unexpectedly; next time again", job=job.name, kind=result)
         self._say("idle", job=job.name, result=result, message=redact_text(message), finished=self._clock())
 
+    def do_day_if_due(self) -> None:
+        """Do the day's work when its time has come and it was not done: a day that was missed is made up."""
+        try:
+            with self._new_context() as context:
+                due = is_due(context)
+        except QuanhengError as error:
+            log.error("it is not known whether the day was done", problem=str(error))  # noqa: TRY400 -- expected
+            return
+        if due:
+            self.do(DAY)
+
     def build_schedule(self) -> Any:
         """When each job is due. 'schedule' counts in the zone of the process."""
         plan = schedule.Scheduler()
         plan.every(self._settings.sync_minutes).minutes.do(self.do, SYNC)
+        plan.every(_DAY_LOOK_MINUTES).minutes.do(self.do_day_if_due)
         plan.every().day.at(self._settings.sweep_at).do(self.do, SWEEP)
         plan.every().day.at(self._settings.anchor_at).do(self.do, ANCHOR)
         return plan
@@ -240,4 +256,5 @@ def _anchor(context: Context) -> str:
 
 SYNC: Final = Job("sync", _sync)
 SWEEP: Final = Job("sweep", _sweep)
+DAY: Final = Job("day", do_day)
 ANCHOR: Final = Job("anchor", _anchor)

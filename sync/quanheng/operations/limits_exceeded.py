@@ -16,13 +16,15 @@ SAFETY: Final[Mapping[str, str]] = {
     "grant": "授予岗位",
     "create": "新建账号",
     "structure": "调整组",
+    "lock": "锁定账号",
 }
 """Labels of the classes of change that are limited."""
 
 
 def describe_excess(excess: Excess) -> str:
     """One class of change that exceeds its limit, in a line."""
+    name, _, area = excess.name.partition(":")
     return (
-        f"{SAFETY.get(excess.name, excess.name)} {excess.count:,} 项，"
+        f"{area and f'{area} '}{SAFETY.get(name, name)} {excess.count:,} 项，"
         f"上限 {excess.allowed:,}（现有 {excess.population:,}）"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,7 @@ from quanheng.model.staff import Mode, Reading
 from quanheng.operations.carrying_out import carry_out, hold_lease, publish_or_log, recover
 from quanheng.operations.context import Context
 from quanheng.operations.delegating import Delegated, delegate_or_log
+from quanheng.operations.lifecycle.locking import apply_approved, is_approved_by_right, is_lock_plan
 from quanheng.operations.limits_exceeded import describe_excess
 from quanheng.operations.noting import note_forgeries
 from quanheng.operations.planning import Planned, make_plan
@@ -25,9 +27,12 @@ from quanheng.operations.trust import sign_proposals
 from quanheng.operations.waivers import note_ended_waivers
 from quanheng.store.lease import Lease
 from quanheng.store.meta import read_number
-from quanheng.store.plans import PlanState, read_approval, read_plan, save_plan
+from quanheng.store.plans import PlanState, StoredPlan, read_approval, read_plan, save_plan
 from quanheng.store.quarantine import replace as replace_quarantine
 from quanheng.store.registry import put_proposals
+
+_SAFETY: Final = "safety"
+"""Origin of proposals to let a plan of a sync through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,8 @@ def apply_digest(context: Context, digest: str, progress: Progress | None = None
             stored = read_plan(connection, digest, context.keyring)
             revision = read_number(connection, "revision", 0)
         plan = stored.plan
+        if is_lock_plan(plan):
+            return _apply_locks(context, lease, stored, recovered, progress)
         if stored.state not in (PlanState.PROPOSED, PlanState.APPROVED) or plan.base_revision != revision:
             raise RefusedError(
                 f"plan {plan.digest[:12]} is {stored.state} or was made on an older state",
@@ -128,6 +135,24 @@ def apply_digest(context: Context, digest: str, progress: Progress | None = None
             unchanged=0,
             delegated=delegate_or_log(context),
         )
+
+
+def _apply_locks(
+    context: Context, lease: Lease, stored: StoredPlan, recovered: int, progress: Progress | None
+) -> Synchronised:
+    """Lock those of an approved plan who are still due, whatever else has changed since it was made."""
+    plan = stored.plan
+    if stored.state is not PlanState.APPROVED or not is_approved_by_right(context, plan):
+        raise UnsafePlanError(
+            f"plan {plan.digest[:12]} is {stored.state}",
+            remedy=f"have a second person 'quanheng approve {plan.digest[:12]}'",
+        )
+    if _expired(context, plan.created_at):
+        raise RefusedError(
+            f"plan {plan.digest[:12]} has expired", remedy="'quanheng lifecycle run' asks about it anew"
+        )
+    made, outcome = apply_approved(context, lease, plan, progress)
+    return Synchronised(plan=made, outcome=outcome, recovered=recovered, unchanged=0, delegated=Delegated())
 
 
 def _keep(context: Context, lease: Lease, planned: Planned) -> None:
@@ -186,7 +211,10 @@ def _unsafe_proposals(registry: Registry, plan: Plan, *, anew: bool) -> list[Pro
     changed = [
         replace(item, state=ProposalState.WITHDRAWN)
         for item in registry.proposals.values()
-        if item.kind is ProposalKind.UNSAFE_PLAN and item.state is ProposalState.OPEN and item.key != key
+        if item.kind is ProposalKind.UNSAFE_PLAN
+        and item.origin == _SAFETY
+        and item.state is ProposalState.OPEN
+        and item.key != key
     ]
     known = registry.proposals.get(key)
     if plan.excess and (known is None or anew or known.state is ProposalState.WITHDRAWN):
@@ -199,7 +227,7 @@ def _unsafe_proposals(registry: Registry, plan: Plan, *, anew: bool) -> list[Pro
                 summary=f"计划 {plan.digest[:12]} 超出安全限度（{counts}）",
                 area=None,
                 post=None,
-                origin="safety",
+                origin=_SAFETY,
                 proposer=plan.planner,
             )
         )

@@ -13,7 +13,7 @@ from quanheng.policy.schema_base import AreaCode, Article, AsciiId, Part
 class Span(Part):
     """A length of time; months are calendar months (decision 24)."""
 
-    value: int = Field(ge=1, le=120)
+    value: int = Field(ge=1, le=1000)
     unit: Literal["months", "days"]
 
 

@@ -1,0 +1,108 @@
+"""What the next days bring, and why: read from the store alone, and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from quanheng.engine.safety import Excess
+from quanheng.lifecycle.batches import Split, split_locks
+from quanheng.lifecycle.feed import Position
+from quanheng.operations.context import Context
+from quanheng.operations.glass.accounts import ids_of_glass
+from quanheng.operations.lifecycle.daily import read_done
+from quanheng.operations.lifecycle.locking import find_due
+from quanheng.operations.lifecycle.unused import Unused, find_unused
+from quanheng.store.login_position import read_position, read_problem
+from quanheng.store.logins import Gap, count_accounts_by_county, read_gaps
+from quanheng.store.mirror import read_users
+from quanheng.store.registry import count_accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outsider:
+    """An account that is nobody's, and why no rule locks it."""
+
+    username: str
+    kind: str
+    """``break_glass`` or ``service_account``."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What is due, what is near, and what is kept from it."""
+
+    done: date | None
+    """The last day that was done."""
+    position: Position | None
+    problem: str
+    """Why nobody is locked, by the last reading of login events."""
+    gaps: Sequence[Gap]
+    locks: tuple[Unused, ...]
+    """Due now, and within what one day may do."""
+    asked: tuple[Unused, ...]
+    """Due now, and too many: a second person looks."""
+    excess: tuple[Excess, ...]
+    near: tuple[Unused, ...]
+    """To be announced, or announced already."""
+    exempt: tuple[Unused, ...]
+    outsiders: tuple[Outsider, ...]
+
+
+def look_ahead(context: Context) -> Ahead:
+    """What the day's work would find now."""
+    now = context.clock()
+    found = find_unused(context)
+    with context.database.reading() as connection:
+        population = count_accounts_by_county(connection)
+        accounts = count_accounts(connection)
+        gaps = read_gaps(connection)
+        position, problem = read_position(connection), read_problem(connection)
+    by_person = {item.person.id: item for item in found}
+    settings = context.settings.lifecycle
+    split: Split = split_locks(
+        [item.verdict for item in find_due(context)],
+        population,
+        accounts=accounts,
+        realm=settings.lock,
+        county_percent=settings.lock_county_percent,
+    )
+    inactivity = context.pack.lifecycle.inactivity
+    days = inactivity.notices_days if inactivity is not None else ()
+    return Ahead(
+        done=read_done(context),
+        position=position,
+        problem=problem,
+        gaps=gaps,
+        locks=tuple(by_person[item.person] for item in split.now),
+        asked=tuple(by_person[item.person] for item in split.asked),
+        excess=split.excess,
+        near=tuple(item for item in found if item.verdict.notice(now, days) is not None),
+        exempt=tuple(item for item in found if item.verdict.exempt is not None),
+        outsiders=_outsiders(context),
+    )
+
+
+def _outsiders(context: Context) -> tuple[Outsider, ...]:
+    """Accounts for emergencies and of programs: nobody's, so that no rule about people is theirs."""
+    outside = context.pack.lifecycle.outside
+    glass = ids_of_glass(context)
+    keycloak = context.settings.keycloak
+    with context.database.reading() as connection:
+        sealed = read_users(connection, glass)
+    return (
+        *(
+            Outsider(username=str(user.username), kind="break_glass", reason=outside.break_glass)
+            for user in sorted(sealed.values(), key=lambda user: user.username)
+        ),
+        *(
+            Outsider(
+                username=f"service-account-{client.client_id}",
+                kind="service_account",
+                reason=outside.service_account,
+            )
+            for client in (keycloak.sync, keycloak.configurator)
+        ),
+    )

@@ -1,0 +1,76 @@
+"""Taking in the history of logins that a bureau brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from quanheng.errors import RefusedError
+from quanheng.model.ids import PersonId
+from quanheng.operations.context import Context
+from quanheng.operations.noting import note
+from quanheng.operations.trust import read_trusted
+from quanheng.sources.login_history import BadLine, read_login_history
+from quanheng.store.logins import cover_gaps, put_logins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenIn:
+    """What became of a history."""
+
+    lines: int
+    """Lines that were taken in."""
+    people: int
+    bad: tuple[BadLine, ...]
+    covered: int
+    """Times of missing events of which it tells."""
+
+
+def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) -> TakenIn:
+    """Take the good lines in and name the bad ones; newer logins that are known stay.
+
+    ``covers_gaps``: the history is whole for every time of which events are missing; refused while it has bad
+    lines. Raises :class:`SourceError` when the file cannot be read.
+    """
+    now = context.clock()
+    with context.database.reading() as connection:
+        persons = read_trusted(connection, context.keyring).registry.persons.values()
+    known = {str(item.staff_no): item.id for item in persons} | {
+        str(item.username): item.id for item in persons
+    }
+    newest: dict[tuple[PersonId, str], datetime] = {}
+    bad: list[BadLine] = []
+    lines = 0
+    for item in read_login_history(file):
+        if isinstance(item, BadLine):
+            bad.append(item)
+        elif (person := known.get(item.who)) is None:
+            bad.append(_bad(item.line, "账号", "nobody's user name or staff number", "correct it"))
+        elif item.at > now:
+            bad.append(_bad(item.line, "登录时间", "a time in the future", "correct it"))
+        else:
+            lines += 1
+            place = (person, item.client)
+            newest[place] = max(item.at, newest.get(place, item.at))
+    if covers_gaps and bad:
+        raise RefusedError(
+            f"{file.name}: {len(bad)} lines cannot be read, the first is line {bad[0].line}: so it does not "
+            "tell of every login; nothing was taken in",
+            remedy="mend the lines, or leave --covers-gaps out",
+        )
+    people = len({person for person, _ in newest})
+    with context.database.transaction() as connection:
+        put_logins(connection, newest)
+        covered = cover_gaps(connection, now) if covers_gaps else 0
+        note(
+            context,
+            connection,
+            "login_history",
+            {"file": file.name, "lines": lines, "people": people, "bad": len(bad), "covered": covered},
+        )
+    return TakenIn(lines=lines, people=people, bad=tuple(bad), covered=covered)
+
+
+def _bad(line: int, field: str, kind: str, remedy: str) -> BadLine:
+    return BadLine(line=line, field=field, kind=kind, remedy=remedy)

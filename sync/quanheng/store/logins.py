@@ -1,0 +1,172 @@
+"""Who logged in last, where and when; times of which nothing is known; from when on an account counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from quanheng.model.ids import KeycloakId, OrgCode, PersonId
+from quanheng.store.tables import account, claim, last_login, login_gap, person
+
+_AT_A_TIME: Final = 500
+"""Rows of one statement, and values in one list of a query."""
+
+Logins = Mapping[tuple[PersonId, str], datetime]
+"""The newest login of a person to a client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time of which login events are missing: whoever was there may have logged in."""
+
+    since: datetime
+    until: datetime
+    reason: str
+    covered: bool
+    """Whether a history that somebody brought says who did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """An account that is switched on, and when it was used last."""
+
+    person: PersonId
+    user: KeycloakId
+    counts_from: datetime
+    """When it was made, or given back."""
+    last: datetime | None
+    """The newest login that keeps it alive; None when there was none."""
+
+
+def put_logins(connection: Connection, logins: Logins) -> None:
+    """Remember logins; of each person and client the newest stays, in whatever order they come."""
+    rows = [{"person_id": who, "client": client, "at": at} for (who, client), at in logins.items()]
+    builder = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    statement = builder(last_login)
+    newer = statement.on_conflict_do_update(
+        index_elements=["person_id", "client"],
+        set_={"at": statement.excluded.at},
+        where=statement.excluded.at > last_login.c.at,
+    )
+    for first in range(0, len(rows), _AT_A_TIME):
+        connection.execute(newer, rows[first : first + _AT_A_TIME])
+
+
+def read_last_logins(
+    connection: Connection, persons: Collection[PersonId] | None = None
+) -> Mapping[PersonId, Mapping[str, datetime]]:
+    """The newest login of everybody, or of these, to each client."""
+    found: dict[PersonId, dict[str, datetime]] = {}
+    for only in _portions(last_login.c.person_id, persons):
+        for row in connection.execute(select(last_login).where(only)):
+            found.setdefault(PersonId(row.person_id), {})[row.client] = row.at
+    return found
+
+
+def read_people_of(connection: Connection) -> Mapping[KeycloakId, PersonId]:
+    """Whose each account of ours is."""
+    rows = connection.execute(select(account.c.keycloak_id, account.c.person_id))
+    return {KeycloakId(row.keycloak_id): PersonId(row.person_id) for row in rows}
+
+
+def read_unused(
+    connection: Connection,
+    clients: Collection[str],
+    before: datetime,
+    persons: Collection[PersonId] | None = None,
+    *,
+    switched_on: bool = True,
+) -> Sequence[Use]:
+    """Accounts that were neither made, given back nor logged in to at or after ``before``.
+
+    ``clients``: logins to these count. ``persons``: of these alone. ``switched_on``: those that are so, or
+    those that are not.
+    """
+    newest = (
+        select(last_login.c.person_id, func.max(last_login.c.at).label("at"))
+        .where(last_login.c.client.in_(sorted(clients)))
+        .group_by(last_login.c.person_id)
+        .subquery()
+    )
+    start = func.coalesce(account.c.counts_from, person.c.created_at)
+    query = (
+        select(account.c.person_id, account.c.keycloak_id, start.label("start"), newest.c.at)
+        .join(person, person.c.id == account.c.person_id)
+        .join(newest, newest.c.person_id == account.c.person_id, isouter=True)
+        .where(account.c.enabled_written.is_(switched_on))
+        .where(start < before)
+        .where(newest.c.at.is_(None) | (newest.c.at < before))
+        .order_by(account.c.person_id)
+    )
+    return [
+        Use(
+            person=PersonId(row.person_id),
+            user=KeycloakId(row.keycloak_id),
+            counts_from=row.start,
+            last=row.at,
+        )
+        for only in _portions(account.c.person_id, persons)
+        for row in connection.execute(query.where(only))
+    ]
+
+
+def read_newest_login(connection: Connection) -> datetime | None:
+    """When anybody logged in last, to whatever."""
+    found: datetime | None = connection.execute(select(func.max(last_login.c.at))).scalar()
+    return found
+
+
+def count_accounts_by_county(connection: Connection) -> Mapping[OrgCode, int]:
+    """How many accounts that are switched on each county has, by the first six digits of where the sources
+    have their people; a city's and the province's own bureaus count for themselves."""
+    county = func.substr(claim.c.org, 1, 6)
+    query = (
+        select(county, func.count(func.distinct(account.c.person_id)))
+        .join(account, account.c.person_id == claim.c.person_id)
+        .where(account.c.enabled_written)
+        .group_by(county)
+    )
+    return {OrgCode(code): count for code, count in connection.execute(query)}
+
+
+def put_gap(connection: Connection, since: datetime, until: datetime, reason: str) -> None:
+    """Remember that login events of a time are missing. One that goes on is made longer."""
+    same = and_(login_gap.c.reason == reason, login_gap.c.until >= since, login_gap.c.covered_at.is_(None))
+    done = connection.execute(update(login_gap).where(same).values(until=until))
+    if not done.rowcount:
+        connection.execute(insert(login_gap).values(since=since, until=until, reason=reason))
+
+
+def read_gaps(connection: Connection, *, covered: bool = False) -> Sequence[Gap]:
+    """Times of which events are missing, oldest first; ``covered``: those too of which a history tells."""
+    query = select(login_gap).order_by(login_gap.c.since, login_gap.c.id)
+    if not covered:
+        query = query.where(login_gap.c.covered_at.is_(None))
+    return [
+        Gap(since=row.since, until=row.until, reason=row.reason, covered=row.covered_at is not None)
+        for row in connection.execute(query)
+    ]
+
+
+def cover_gaps(connection: Connection, now: datetime) -> int:
+    """A history tells of every time that was missing until now; how many there were."""
+    done = connection.execute(
+        update(login_gap).where(login_gap.c.covered_at.is_(None)).values(covered_at=now)
+    )
+    return done.rowcount
+
+
+def _portions(
+    column: ColumnElement[str], values: Collection[PersonId] | None
+) -> Sequence[ColumnElement[bool]]:
+    """Conditions that together name these values; one that is always true for all."""
+    if values is None:
+        return [column.is_not(None)]
+    wanted = sorted(values)
+    return [column.in_(wanted[at : at + _AT_A_TIME]) for at in range(0, len(wanted), _AT_A_TIME)]

@@ -1,0 +1,518 @@
+"""Three months without a login: announced, locked, and never on the word of events that went missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fixtures.life import Life, make_life
+from fixtures.world import NOON, OTHER_VILLAGE, PROVINCE_BUREAU, VILLAGE, VILLAGE_2, World
+from quanheng.clock import CHINA
+from quanheng.config import LifecycleSettings, Limit
+from quanheng.errors import RefusedError, SourceError, UnsafePlanError
+from quanheng.model.person import HoldKind, ProposalKind, ProposalState
+from quanheng.notify.port import NoticeKind
+from quanheng.operations.lifecycle.ahead import look_ahead
+from quanheng.operations.lifecycle.daily import do_day
+from quanheng.operations.lifecycle.history import take_in_history
+from quanheng.operations.synchronise import apply_digest
+from quanheng.policy.pack import find_pack
+from quanheng.store.logins import read_gaps
+
+
+@pytest.fixture
+def life(world: World) -> Life:
+    """Two counties of 忻州; nothing is too much."""
+    return make_life(world)
+
+
+def near_the_end(life: Life, last: datetime) -> None:
+    """Let a day begin shortly before three months after ``last``, with logins on the way."""
+    month, year = last.astimezone(CHINA).month + 3, last.year
+    due = last.astimezone(CHINA).replace(month=(month - 1) % 12 + 1, year=year + (month - 1) // 12)
+    life.at(due.astimezone(UTC) - timedelta(seconds=1))
+    life.day()
+
+
+def test_locked_at_the_same_hour_three_months_later(life: Life) -> None:
+    """One second before, the account is on; at the same hour three calendar months later it is locked."""
+    clerk = life.hire()
+    life.begin()
+    life.login(clerk)
+    near_the_end(life, NOON)
+    assert life.enabled(clerk)
+    life.world.pass_time(seconds=1)
+    life.day()
+    assert not life.enabled(clerk)
+    (hold,) = life.stored(clerk)
+    assert (hold.kind, hold.origin) == (HoldKind.INACTIVE, "lifecycle")
+    assert "3 个月" in hold.reason
+    (entry,) = life.world.ledger("disable")
+    assert "S11" in entry.body
+    assert life.world.fake.calls["logout"] == 1
+
+
+def test_twice_does_nothing_twice(life: Life) -> None:
+    """A second run of the day changes and tells nothing."""
+    life.hire()
+    life.begin()
+    life.pass_days(95)
+    entries, told = len(life.world.ledger()), len(life.told())
+    life.day()
+    life.day()
+    assert (len(life.world.ledger()), len(life.told())) == (entries, told)
+
+
+def test_a_login_begins_the_count_anew(life: Life) -> None:
+    """Whoever logs in is not locked; to the client that does not count, is."""
+    clerk, other = life.hire(), life.hire()
+    life.begin()
+    life.pass_days(80)
+    life.login(clerk)
+    life.login(other, client="account-console")
+    life.pass_days(20)
+    assert life.enabled(clerk)
+    assert not life.enabled(other)
+
+
+def test_nobody_logged_in_ever(life: Life) -> None:
+    """An account that was never used counts since it was made."""
+    clerk = life.hire()
+    life.begin()
+    life.pass_days(91)
+    assert life.enabled(clerk)
+    life.pass_days(2)
+    assert life.holds(clerk) == {HoldKind.INACTIVE}
+
+
+def test_announced_once_on_each_of_the_days(life: Life) -> None:
+    """30, 7 and 1 days before, once each, by county, with the user name and nothing of the person."""
+    clerk = life.hire()
+    life.begin()
+    life.pass_days(93)
+    username = str(life.world.person(clerk).username)
+    told = life.told(NoticeKind.LOCK_AHEAD)
+    assert [facts["days"] for facts in told] == [30, 7, 1]
+    assert all(facts["county"] == "140902" and username in facts["accounts"][0] for facts in told)
+    assert [facts["count"] for facts in life.told(NoticeKind.LOCKED)] == [1]
+
+
+def test_announcements_that_were_missed_are_made_up_once(life: Life) -> None:
+    """A daemon that was away when 30 days were left tells of the 7 on its return, not of both."""
+    life.hire()
+    life.begin()
+    life.pass_days(50)
+    life.world.pass_time(days=36)
+    life.day()
+    assert [facts["days"] for facts in life.told(NoticeKind.LOCK_AHEAD)] == [7]
+
+
+def test_down_for_two_weeks(life: Life) -> None:
+    """What was due meanwhile is done on the return; who logged in meanwhile is not locked."""
+    clerk, other = life.hire(), life.hire()
+    life.begin()
+    life.pass_days(85)
+    life.world.pass_time(days=7)
+    for who in (other, *life.lively):
+        life.login(who)
+    life.world.pass_time(days=7)
+    for who in life.lively:
+        life.login(who)
+    do_day(life.context)
+    assert (life.enabled(clerk), life.enabled(other)) == (False, True)
+
+
+def test_login_a_second_before_the_job(life: Life) -> None:
+    """The newest logins are taken in before anybody is locked."""
+    clerk = life.hire()
+    life.begin()
+    life.world.pass_time(days=95)
+    life.login(clerk)
+    life.world.pass_time(seconds=1)
+    life.day()
+    assert life.enabled(clerk)
+
+
+def test_login_while_the_job_runs(life: Life) -> None:
+    """Somebody who comes in after the first look and before the lock is left alone."""
+    clerk = life.hire()
+    life.begin()
+    life.world.pass_time(days=95)
+    for who in life.lively:
+        life.login(who)
+    looks: list[str] = []
+
+    def when(name: str) -> None:
+        if name == "read_logins":
+            looks.append(name)
+            if len(looks) == 2:
+                life.login(clerk)
+
+    life.world.fake.before_call = when
+    do_day(life.context)
+    assert life.enabled(clerk)
+
+
+def test_event_of_a_login_before_the_lock_shows_after_it(life: Life) -> None:
+    """The lock was a mistake, and is lifted by itself, with an entry."""
+    clerk = life.hire()
+    life.begin()
+    life.world.pass_time(days=95)
+    moment = life.world.clock() - timedelta(minutes=1)
+    life.day()
+    assert not life.enabled(clerk)
+    life.login(clerk, at=moment)
+    life.world.pass_time(minutes=2)
+    life.day()
+    assert life.enabled(clerk)
+    assert len(life.world.ledger("lock_mistaken")) == 1
+    life.world.pass_time(days=1)
+    life.day()
+    assert life.enabled(clerk)
+
+
+def test_events_late_twice_and_out_of_order(life: Life) -> None:
+    """The newest login stays, however its events come."""
+    clerk = life.hire()
+    life.begin()
+    now = life.world.clock()
+    for minutes in (3, 1, 4, 1):
+        life.login(clerk, at=now - timedelta(minutes=minutes))
+    life.day()
+    life.day()
+    assert life.logins(clerk) == {"jiujinban": now - timedelta(minutes=1)}
+
+
+def test_refused_attempts_do_not_count(life: Life) -> None:
+    """Who was refused has not logged in."""
+    clerk = life.hire()
+    life.begin()
+    life.login(clerk, error="user_disabled")
+    life.day()
+    assert life.logins(clerk) == {}
+
+
+@pytest.mark.parametrize(("counts", "on"), [(False, False), (True, True)])
+def test_renewed_tokens_count_where_the_pack_says_so(
+    life: Life, with_pack: Callable[..., None], counts: bool, on: bool
+) -> None:
+    """Renewing a token is no login, unless the pack says that it is."""
+    with_pack(life, lambda file: file["logins"].update(refresh_counts=counts))
+    clerk = life.hire()
+    life.begin()
+    life.world.pass_time(days=60)
+    life.login(clerk, refresh=True)
+    life.day()
+    life.world.pass_time(days=40)
+    life.day()
+    assert life.enabled(clerk) is on
+
+
+@pytest.fixture
+def with_pack(tmp_path: Path) -> Callable[..., None]:
+    """Gives a life another ``lifecycle.yaml``."""
+
+    def change(life: Life, edit: Callable[[dict[str, Any]], Any]) -> None:
+        folder = tmp_path / "pack"
+        shutil.copytree(find_pack("shanxi"), folder)
+        file = folder / "lifecycle.yaml"
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        edit(content)
+        file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+        other = make_life(life.world, packs=(str(folder),))
+        life.context = other.context
+
+    return change
+
+
+def test_another_time_for_a_post_and_an_organisation(life: Life, with_pack: Callable[..., None]) -> None:
+    """Where the pack names a shorter time, it counts there alone."""
+    with_pack(
+        life,
+        lambda file: file["inactivity"].update(
+            overrides=[{"areas": ["140921"], "after": {"value": 40, "unit": "days"}, "article": "S11"}]
+        ),
+    )
+    here, there = life.hire(VILLAGE), life.hire(OTHER_VILLAGE)
+    life.begin()
+    life.pass_days(41)
+    assert (life.enabled(here), life.enabled(there)) == (True, False)
+
+
+def test_exempt_until_a_day(life: Life, with_pack: Callable[..., None]) -> None:
+    """Whom the pack exempts is not locked until that day is over, and is named with the reason."""
+    until = (NOON + timedelta(days=100)).date()
+    with_pack(
+        life,
+        lambda file: file["inactivity"].update(
+            exemptions=[{"areas": ["140921"], "reason": "汛期驻村", "until": until}]
+        ),
+    )
+    there = life.hire(OTHER_VILLAGE)
+    life.begin()
+    life.pass_days(100)
+    assert life.enabled(there)
+    assert [
+        item.verdict.exempt.reason for item in look_ahead(life.context).exempt if item.verdict.exempt
+    ] == ["汛期驻村"]
+    life.pass_days(1)
+    assert not life.enabled(there)
+
+
+def test_accounts_that_are_nobodys_are_named(life: Life) -> None:
+    """Service accounts and those for emergencies are outside, and each is named with the pack's reason."""
+    life.begin()
+    assert {item.kind for item in look_ahead(life.context).outsiders} == {"service_account"}
+
+
+def test_the_last_administrators_of_the_province_stay(life: Life) -> None:
+    """Nobody would be left to unlock anybody; a second one of the same kind is locked."""
+    first, second = life.world.region.founders.values()
+    spare = life.hire(PROVINCE_BUREAU, "系统管理员")
+    life.lively = [life.hire(VILLAGE), life.hire(OTHER_VILLAGE)]
+    life.world.issue_and_sync()
+    life.world.approve()
+    life.world.sync()
+    for _ in range(2):
+        life.world.pass_time(days=95)
+        for who in life.lively:
+            life.login(who)
+        do_day(life.context)
+    assert life.enabled(second)
+    assert sorted([life.enabled(first), life.enabled(spare)]) == [False, True]
+
+
+# Too many at once
+
+
+@pytest.fixture
+def careful(world: World) -> Life:
+    """A fifth of a county is too much."""
+    return make_life(world, LifecycleSettings(lock=Limit(count=100, percent=90)))
+
+
+def staff(life: Life, org: str, count: int) -> list[str]:
+    """So many people of one organisation."""
+    return [life.hire(org) for _ in range(count)]
+
+
+def test_a_fifth_of_a_county_is_asked_about(careful: Life) -> None:
+    """The county where too many would be locked waits for a second person; the other goes on."""
+    many, few = staff(careful, VILLAGE, 4), staff(careful, OTHER_VILLAGE, 1)
+    busy = [*staff(careful, VILLAGE_2, 9), *staff(careful, OTHER_VILLAGE, 9)]
+    careful.begin()
+    careful.lively += busy
+    careful.world.pass_time(days=95)
+    careful.day()
+    assert all(careful.enabled(who) for who in many)
+    assert not any(careful.enabled(who) for who in few)
+    (proposal,) = [item for item in careful.world.proposals() if item.kind is ProposalKind.UNSAFE_PLAN]
+    assert "140902" in proposal.summary
+    (facts,) = careful.told(NoticeKind.LOCK_STOPPED)
+    assert proposal.subject.startswith(facts["digest"])
+    with pytest.raises(UnsafePlanError):
+        apply_digest(careful.context, proposal.subject)
+
+    careful.day()  # asked once
+    assert len(careful.told(NoticeKind.LOCK_STOPPED)) == 1
+    careful.world.sync()  # a sync ends its own proposals alone
+    assert [item.key for item in careful.world.proposals() if item.kind is ProposalKind.UNSAFE_PLAN] == [
+        proposal.key
+    ]
+
+    careful.world.approve(proposal.key)
+    careful.login(many[0])
+    careful.world.pass_time(seconds=1)
+    with careful.context.database.reading() as connection:
+        assert read_gaps(connection) == []
+    done = apply_digest(careful.context, proposal.subject)
+    assert done.outcome.done == {"disable": 3}
+    assert [careful.enabled(who) for who in many] == [True, False, False, False]
+    with pytest.raises(UnsafePlanError):  # used once
+        apply_digest(careful.context, proposal.subject)
+
+
+def test_the_whole_realm(careful: Life) -> None:
+    """When it is too much for the realm nobody is locked, in no county."""
+    people = [*staff(careful, VILLAGE, 12), *staff(careful, OTHER_VILLAGE, 12)]
+    careful.context.settings.lifecycle.__dict__["lock"] = Limit(count=10, percent=90)
+    careful.begin()
+    careful.world.pass_time(days=95)
+    careful.day()
+    assert all(careful.enabled(who) for who in people)
+    assert careful.told(NoticeKind.LOCK_STOPPED)
+
+
+def test_asked_again_when_it_is_about_others(careful: Life) -> None:
+    """Another list of people is another question; the old one is withdrawn."""
+    first = staff(careful, VILLAGE, 4)
+    careful.begin()
+    careful.world.pass_time(days=95)
+    careful.day()
+    (old,) = [item for item in careful.world.proposals() if item.kind is ProposalKind.UNSAFE_PLAN]
+    careful.login(first[0])
+    careful.day()
+    states = {
+        item.key: item.state
+        for item in careful.world.registry().proposals.values()
+        if item.kind is ProposalKind.UNSAFE_PLAN
+    }
+    assert states.pop(old.key) is ProposalState.WITHDRAWN
+    assert list(states.values()) == [ProposalState.OPEN]
+
+
+# Events that may not be believed
+
+
+def test_nobody_at_all_logs_in(life: Life) -> None:
+    """The whole province inactive is no fact about people: nobody is locked, and the operator is told."""
+    clerk = life.hire()
+    life.begin()
+    life.lively.clear()
+    for _ in range(100):
+        life.world.pass_time(days=1)
+        do_day(life.context)
+    assert life.enabled(clerk)
+    told = life.told(NoticeKind.LOGINS_MISSING)
+    assert told
+    assert "没有任何人登录" in told[0]["reason"]
+
+
+def test_told_once_a_day(life: Life) -> None:
+    """However often the job runs."""
+    life.begin()
+    life.world.pass_time(days=10)
+    do_day(life.context)
+    do_day(life.context)
+    assert len(life.told(NoticeKind.LOGINS_MISSING)) == 1
+
+
+def test_events_cleared(life: Life) -> None:
+    """Somebody cleared the events: whoever may have logged in counts as having done so."""
+    clerk = life.hire()
+    life.begin()
+    life.pass_days(90)
+    life.world.console.tamper_clear_logins()
+    life.pass_days(10)
+    assert life.enabled(clerk)
+    assert len(life.told(NoticeKind.LOGINS_MISSING)) == 1
+    assert len(life.world.ledger("logins_missing")) == 1
+    life.pass_days(93)
+    assert not life.enabled(clerk)
+
+
+def test_a_history_covers_the_gap(life: Life, tmp_path: Path) -> None:
+    """A bureau brings the history of the time: then the gap counts no longer."""
+    clerk, other = life.hire(), life.hire()
+    life.begin()
+    life.pass_days(90)
+    life.world.console.tamper_clear_logins()
+    life.pass_days(10)
+    name = str(life.world.person(other).username)
+    file = tmp_path / "history.csv"
+    file.write_text(f"账号,系统,登录时间\n{name},jiujinban,2026-05-20 09:00:00\n", encoding="utf-8")
+    done = take_in_history(life.context, file, covers_gaps=True)
+    assert (done.lines, done.people, done.covered) == (1, 1, 1)
+    life.day()
+    assert (life.enabled(clerk), life.enabled(other)) == (False, True)
+
+
+def test_a_history_with_bad_lines(life: Life, tmp_path: Path) -> None:
+    """Each bad line is named by line, field and kind, without its value; the good ones are taken in; none of
+    it ends a gap."""
+    clerk = life.hire()
+    life.begin()
+    name = str(life.world.person(clerk).username)
+    file = tmp_path / "history.csv"
+    file.write_text(
+        "账号,系统,登录时间\n"
+        f"{clerk},jiujinban,2026-02-20\n"
+        f"{name},jiujinban,昨天\n"
+        "nobody,jiujinban,2026-02-20\n"
+        f"{name},,2026-02-20\n"
+        f"{name},jiujinban,2027-02-20\n"
+        f"{name},jiujinban\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(RefusedError, match="line 3"):
+        take_in_history(life.context, file, covers_gaps=True)
+    assert life.logins(clerk) == {}
+    done = take_in_history(life.context, file)
+    assert [(item.line, item.field) for item in done.bad] == [
+        (3, "登录时间"),
+        (4, "账号"),
+        (5, "系统"),
+        (6, "登录时间"),
+        (7, ""),
+    ]
+    assert "昨天" not in str(done.bad)
+    assert life.logins(clerk) == {"jiujinban": datetime(2026, 2, 20, tzinfo=CHINA)}
+    file.write_text("user,client\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="columns"):
+        take_in_history(life.context, file)
+
+
+def test_clocks_that_differ(life: Life) -> None:
+    """A clock of ours that runs ahead of Keycloak's locks nobody."""
+    clerk = life.hire()
+    life.begin()
+    life.pass_days(30)
+    late = life.world.open(
+        settings=life.context.settings, clock=lambda: life.world.clock() + timedelta(days=80)
+    )
+    do_day(late)
+    assert life.enabled(clerk)
+    life.context = late
+    assert "时钟" in life.told(NoticeKind.LOGINS_MISSING)[-1]["reason"]
+
+
+def test_events_from_the_future(life: Life) -> None:
+    """An event after the server's present tells of a clock that was changed."""
+    life.begin()
+    life.login(life.lively[0], at=life.world.clock() + timedelta(days=3))
+    life.day()
+    assert "将来" in life.told(NoticeKind.LOGINS_MISSING)[-1]["reason"]
+
+
+def test_a_store_from_a_month_ago(life: Life, tmp_path: Path) -> None:
+    """Restored from a backup of last month, it reads again what Keycloak still has, and locks nobody who
+    logged in since."""
+    clerk, idle = life.hire(), life.hire()
+    life.begin()
+    life.pass_days(60)
+    life.world.close()
+    kept = tmp_path / "backup.db"
+    store = life.world.folder / "quanheng.db"
+    shutil.copyfile(store, kept)
+    life.pass_days(20)
+    life.login(clerk)
+    life.pass_days(10)
+    life.world.close()
+    shutil.copyfile(kept, store)
+    life.context = life.world.context = life.world.open(settings=life.context.settings)
+    life.pass_days(5)
+    assert (life.enabled(clerk), life.enabled(idle)) == (True, False)
+    assert life.told(NoticeKind.LOGINS_MISSING) == []
+
+
+def test_disabled_for_another_reason_meanwhile(life: Life) -> None:
+    """Who is off for another reason is not locked besides, and counts anew when given back."""
+    clerk = life.hire()
+    life.begin()
+    life.world.change(clerk, status="产假", status_from="2026-03-02", status_to="2026-09-05")
+    life.world.issue_and_sync()
+    life.pass_days(120)
+    assert life.holds(clerk) == set()
+    life.world.change(clerk, status="在职", status_from="", status_to="")
+    life.world.issue_and_sync()
+    assert life.enabled(clerk)
+    life.pass_days(80)
+    assert life.enabled(clerk)
+    life.pass_days(14)
+    assert life.holds(clerk) == {HoldKind.INACTIVE}
