@@ -99,6 +99,12 @@ class Commands:
         environment = {"QUANHENG_CARD_LOGIN": str(person.resolve()), "PYTHONPATH": str(_CHECKOUT)}
         self._run("approve", *keys, "--open-with", browser, environment=environment)
 
+    def life(self, history: Path) -> None:
+        """Take in a history of logins, show what the day brings, and do it."""
+        self._run("lifecycle", "history", history.name)
+        self._run("lifecycle", "plan")
+        self._run("lifecycle", "run")
+
     def quarantine(self) -> list[dict[str, Any]]:
         """Rows that could not be believed, masked."""
         listed: list[dict[str, Any]] = self._report("quarantine")["rows"]

@@ -25,6 +25,7 @@ from deploy.demo.commands import AdminFiles, CommandFailedError, Commands
 from deploy.demo.configuration import REALM, write_configuration
 from deploy.demo.folder import DemoFolder
 from deploy.demo.issue import Issue, write_issue
+from deploy.demo.life import show_life
 from deploy.demo.protection import show_protection
 from deploy.demo.samples import DemoAdministrator, Sample, find_samples, first_county
 from deploy.demo.servers import start_demo_keycloak, start_demo_slapd
@@ -70,9 +71,11 @@ class Walk:
             self._say("Separation of duties: what the guard refuses, and what the watcher repairs")
             show_protection(self._console, self._commands, DemoAdministrator(keycloak), samples)
         self._show_administrators(admin, issue)
+        self._say("The life of accounts: three months without a login")
+        locked = show_life(self._commands, self._folder, issue.population, samples, system_clock)
         self._say("Nothing is left to do")
         plan, check = self._commands.plan(), self._commands.check()
-        self._summarise(keycloak, issue, first, samples, ports, time.monotonic() - began)
+        self._summarise(keycloak, issue, first, samples, ports, locked, time.monotonic() - began)
         if plan.get("changes") or not check.get("ok", True):
             raise CommandFailedError("the plan is not empty, or 'quanheng check' found a difference")
         if not changed:
@@ -189,6 +192,7 @@ class Walk:
         report: Mapping[str, Any],
         samples: Sequence[Sample],
         ports: CardPorts,
+        locked: frozenset[str],
         seconds: float,
     ) -> None:
         self._say("Summary")
@@ -206,7 +210,8 @@ class Walk:
             },
             "accounts enabled in Keycloak": len(enabled),
             "… of people whom these sources name": len(enabled & named),
-            "people of these sources who should be enabled": len(issue.population.enabled),
+            "people of these sources who should be enabled": len(issue.population.enabled - locked),
+            "… and who are locked for not logging in": len(locked),
             "seconds in all": seconds,
         }
         print_figures(self._console, figures)
@@ -219,7 +224,7 @@ class Walk:
             "Bridge": ports.url("bridge"),
         }
         print_ways_in(self._console, addresses, samples, str(self._folder.demo_file))
-        if enabled & named != issue.population.enabled:
+        if enabled & named != issue.population.enabled - locked:
             raise CommandFailedError("the enabled accounts are not those of the people who should be enabled")
 
     def _tell_how(self, keycloak: RunningKeycloak, samples: Sequence[Sample], ports: CardPorts) -> None:

@@ -18,6 +18,8 @@ from quanheng.config import LifecycleSettings, Limit
 from quanheng.errors import RefusedError, SourceError, UnsafePlanError
 from quanheng.model.person import HoldKind, ProposalKind, ProposalState
 from quanheng.notify.port import NoticeKind
+from quanheng.operations.doctor.lifecycle import examine_lifecycle
+from quanheng.operations.doctor.result import State
 from quanheng.operations.lifecycle.ahead import look_ahead
 from quanheng.operations.lifecycle.daily import do_day
 from quanheng.operations.lifecycle.history import take_in_history
@@ -384,6 +386,24 @@ def test_nobody_at_all_logs_in(life: Life) -> None:
     assert "没有任何人登录" in told[0]["reason"]
 
 
+def test_the_doctor_tells(life: Life) -> None:
+    """A day that was not done, events that may not be believed, and times of which they are missing."""
+
+    def found() -> dict[str, State]:
+        return {item.id: item.state for item in examine_lifecycle(life.context)}
+
+    assert found() == {"lifecycle.day": State.WARN}
+    life.begin()
+    assert found() == {"lifecycle.day": State.OK, "lifecycle.logins": State.OK}
+    life.world.console.tamper_clear_logins()
+    life.pass_days(1)
+    assert found() == dict.fromkeys(("lifecycle.logins", "lifecycle.gaps"), State.WARN) | {
+        "lifecycle.day": State.OK
+    }
+    life.world.pass_time(days=2)
+    assert found()["lifecycle.day"] is State.WARN
+
+
 def test_told_once_a_day(life: Life) -> None:
     """However often the job runs."""
     life.begin()
@@ -421,6 +441,24 @@ def test_a_history_covers_the_gap(life: Life, tmp_path: Path) -> None:
     assert (done.lines, done.people, done.covered) == (1, 1, 1)
     life.day()
     assert (life.enabled(clerk), life.enabled(other)) == (False, True)
+
+
+def test_a_history_from_before_begins_the_count(life: Life, tmp_path: Path) -> None:
+    """Who had not come for three months when the bureau began with this is locked; who is not in it counts
+    since the account was made, and who was given back since, from there."""
+    clerk, other, back = life.hire(), life.hire(), life.hire()
+    life.begin()
+    life.world.change(back, status="接受调查")
+    life.world.issue_and_sync()
+    life.world.pass_time(days=3)
+    life.world.change(back, status="在职")
+    life.world.issue_and_sync()
+    file = tmp_path / "history.csv"
+    lines = [f"{who},jiujinban,2025-11-01" for who in (clerk, back)]
+    file.write_text("\n".join(["账号,系统,登录时间", *lines, ""]), encoding="utf-8")
+    take_in_history(life.context, file)
+    life.day()
+    assert [life.enabled(who) for who in (clerk, other, back)] == [False, True, True]
 
 
 def test_a_history_with_bad_lines(life: Life, tmp_path: Path) -> None:

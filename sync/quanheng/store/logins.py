@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -16,6 +16,7 @@ from quanheng.store.tables import account, claim, last_login, login_gap, person
 
 _AT_A_TIME: Final = 500
 """Rows of one statement, and values in one list of a query."""
+_SOON: Final = timedelta(days=1)
 
 Logins = Mapping[tuple[PersonId, str], datetime]
 """The newest login of a person to a client."""
@@ -114,6 +115,36 @@ def read_unused(
         for only in _portions(account.c.person_id, persons)
         for row in connection.execute(query.where(only))
     ]
+
+
+def seed_counts(connection: Connection, people: Mapping[PersonId, datetime]) -> int:
+    """Have accounts count from an earlier moment, of which a history tells, than that of their making; how
+    many did. One that was given back since counts from there."""
+    made = _made_when_its_person_came(connection, people)
+    rows = [{"who": who, "at": at} for who, at in people.items() if who in made and made[who] > at]
+    statement = (
+        update(account).where(account.c.person_id == bindparam("who")).values(counts_from=bindparam("at"))
+    )
+    if rows:
+        connection.execute(statement, rows)
+    return len(rows)
+
+
+def _made_when_its_person_came(
+    connection: Connection, people: Collection[PersonId]
+) -> Mapping[PersonId, datetime]:
+    """Of these people's accounts, those that count since they were made: an account is made by the sync that
+    first hears of its person, or soon after."""
+    start = func.coalesce(account.c.counts_from, person.c.created_at)
+    query = select(account.c.person_id, start.label("start"), person.c.created_at).join(
+        person, person.c.id == account.c.person_id
+    )
+    return {
+        PersonId(row.person_id): row.start
+        for only in _portions(account.c.person_id, people)
+        for row in connection.execute(query.where(only))
+        if row.start - row.created_at <= _SOON
+    }
 
 
 def read_newest_login(connection: Connection) -> datetime | None:

@@ -12,6 +12,7 @@ from quanheng.operations.context import Context
 from quanheng.operations.doctor.bridge import examine_bridge
 from quanheng.operations.doctor.glass import examine_glass
 from quanheng.operations.doctor.guard import examine_guard
+from quanheng.operations.doctor.lifecycle import examine_lifecycle
 from quanheng.operations.doctor.local import examine_files
 from quanheng.operations.doctor.notices import examine_notices
 from quanheng.operations.doctor.result import Result, fail, ok
@@ -28,6 +29,7 @@ _AREAS: Final[tuple[tuple[str, Callable[[Context], Iterator[Result]]], ...]] = (
     ("glass", examine_glass),
     ("bridge", examine_bridge),
     ("sources", examine_sources),
+    ("lifecycle", examine_lifecycle),
 )
 
 

@@ -10,13 +10,12 @@ from quanheng.engine.safety import Excess
 from quanheng.lifecycle.batches import Split, split_locks
 from quanheng.lifecycle.feed import Position
 from quanheng.operations.context import Context
-from quanheng.operations.glass.accounts import ids_of_glass
+from quanheng.operations.glass.accounts import read_glass
 from quanheng.operations.lifecycle.daily import read_done
 from quanheng.operations.lifecycle.locking import find_due
 from quanheng.operations.lifecycle.unused import Unused, find_unused
 from quanheng.store.login_position import read_position, read_problem
 from quanheng.store.logins import Gap, count_accounts_by_county, read_gaps
-from quanheng.store.mirror import read_users
 from quanheng.store.registry import count_accounts
 
 
@@ -88,15 +87,11 @@ def look_ahead(context: Context) -> Ahead:
 def _outsiders(context: Context) -> tuple[Outsider, ...]:
     """Accounts for emergencies and of programs: nobody's, so that no rule about people is theirs."""
     outside = context.pack.lifecycle.outside
-    glass = ids_of_glass(context)
     keycloak = context.settings.keycloak
     with context.database.reading() as connection:
-        sealed = read_users(connection, glass)
+        sealed = sorted(item.name for item in read_glass(context, connection) if item.id is not None)
     return (
-        *(
-            Outsider(username=str(user.username), kind="break_glass", reason=outside.break_glass)
-            for user in sorted(sealed.values(), key=lambda user: user.username)
-        ),
+        *(Outsider(username=str(name), kind="break_glass", reason=outside.break_glass) for name in sealed),
         *(
             Outsider(
                 username=f"service-account-{client.client_id}",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from quanheng.errors import RefusedError
+from quanheng.lifecycle.inactivity import clients_that_count
 from quanheng.model.ids import PersonId
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.trust import read_trusted
 from quanheng.sources.login_history import BadLine, read_login_history
-from quanheng.store.logins import cover_gaps, put_logins
+from quanheng.store.logins import cover_gaps, put_logins, seed_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,9 @@ class TakenIn:
 
 def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) -> TakenIn:
     """Take the good lines in and name the bad ones; newer logins that are known stay.
+
+    An account counts from its last login in the history, and not from when it was made here; one that was
+    given back since counts from there.
 
     ``covers_gaps``: the history is whole for every time of which events are missing; refused while it has bad
     lines. Raises :class:`SourceError` when the file cannot be read.
@@ -62,14 +67,33 @@ def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) 
     people = len({person for person, _ in newest})
     with context.database.transaction() as connection:
         put_logins(connection, newest)
+        seeded = seed_counts(connection, _latest(newest, clients_that_count(context.pack)))
         covered = cover_gaps(connection, now) if covers_gaps else 0
         note(
             context,
             connection,
             "login_history",
-            {"file": file.name, "lines": lines, "people": people, "bad": len(bad), "covered": covered},
+            {
+                "file": file.name,
+                "lines": lines,
+                "people": people,
+                "bad": len(bad),
+                "seeded": seeded,
+                "covered": covered,
+            },
         )
     return TakenIn(lines=lines, people=people, bad=tuple(bad), covered=covered)
+
+
+def _latest(
+    logins: Mapping[tuple[PersonId, str], datetime], clients: Collection[str]
+) -> Mapping[PersonId, datetime]:
+    """Of each person the newest login that keeps the account alive."""
+    found: dict[PersonId, datetime] = {}
+    for (person, client), at in logins.items():
+        if client in clients:
+            found[person] = max(at, found.get(person, at))
+    return found
 
 
 def _bad(line: int, field: str, kind: str, remedy: str) -> BadLine:
