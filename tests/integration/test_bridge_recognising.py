@@ -115,6 +115,7 @@ def test_a_card_that_is_not_usable(world: World, clerk: str, status: str, reason
         (HoldKind.INVESTIGATION, RefusalReason.FROZEN),
         (HoldKind.INACTIVE, RefusalReason.INACTIVE),
         (HoldKind.ABSENT, RefusalReason.ABSENT),
+        (HoldKind.EXPIRED, RefusalReason.ACCOUNT_EXPIRED),
         (HoldKind.LEFT, RefusalReason.LEFT),
         (HoldKind.DRAFT, RefusalReason.DRAFT),
         (HoldKind.IDENTITY_IN_DOUBT, RefusalReason.IN_DOUBT),

@@ -119,7 +119,11 @@ FACTS: dict[NoticeKind, dict[str, Any]] = {
     NoticeKind.FROZEN: {"username": "sx0000001", "by": "os:root@host"},
     NoticeKind.TENURE: {"people": ["sx0000001：待遇核定岗，2026-12-01 满 5 年"]},
     NoticeKind.OVERDUE: {"items": ["0123456789ab 注销"]},
-    NoticeKind.TERM_ENDS: {"accounts": ["sx0000001：2026-12-01"]},
+    NoticeKind.TERM_ENDS: {
+        "county": "140902",
+        "accounts": ["sx0000001：临时账号，2026-12-01 到期，还有 7 天，责任人 sx0000002"],
+        "excess": ["停用账号 9 项，上限 1（现有 30）"],
+    },
     NoticeKind.REVIEW_UNANSWERED: {"month": "2026-11", "counties": ["140902：3"]},
     NoticeKind.GUARD_GONE: {"sequence": 12},
 }

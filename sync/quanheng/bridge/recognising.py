@@ -38,6 +38,7 @@ _HOLDS: Final = (
     (HoldKind.IDENTITY_IN_DOUBT, RefusalReason.IN_DOUBT),
     (HoldKind.ABSENT, RefusalReason.ABSENT),
     (HoldKind.INACTIVE, RefusalReason.INACTIVE),
+    (HoldKind.EXPIRED, RefusalReason.ACCOUNT_EXPIRED),
     # Last, and in one breath: somebody who is frozen and absent, and somebody who is under investigation and
     # absent, read the same, and so do the two without the absence.
     (HoldKind.FROZEN, RefusalReason.FROZEN),

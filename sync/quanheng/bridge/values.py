@@ -72,6 +72,8 @@ class RefusalReason(StrEnum):
     INACTIVE = "inactive"
     ABSENT = "absent"
     LEFT = "left"
+    ACCOUNT_EXPIRED = "account_expired"
+    """An account for a time: its last day is over, or it has none."""
     FROZEN = "frozen"
     """Also for an investigation, and with the same words."""
     ANSWER = "answer"

@@ -1,4 +1,4 @@
-"""``quanheng accounts``: drafts made in the console, and their completion."""
+"""``quanheng accounts``: drafts made in the console, and their completion; the rest is beside it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from quanheng.cli.account_terms import accounts_temporary, accounts_term
 from quanheng.cli.asking import ask, ask_secret
 from quanheng.cli.deciding import authenticate
 from quanheng.cli.session import Given, Session
@@ -30,6 +31,9 @@ _UNSEEN: Final = ("document_number", "phone")
 """Asked for without echo."""
 _UNKNOWN: Final = "不详"
 _WRITE_IT: Final = f"write a YAML file, mode 0600, with {', '.join(FIELDS)}"
+
+
+__all__ = ["accounts_complete", "accounts_drafts", "accounts_temporary", "accounts_term"]
 
 
 def accounts_drafts(*, session: Given) -> None:

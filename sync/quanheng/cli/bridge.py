@@ -203,6 +203,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "inactive": "拒绝：长期未登录",
     "absent": "拒绝：离岗",
     "left": "拒绝：已离职",
+    "account_expired": "拒绝：账号已到期",
     "frozen": "拒绝：账号已停用",
     "answer": "拒绝：卡平台应答异常",
 }

@@ -23,6 +23,7 @@ from quanheng.cli.run_report import finding_payload
 from quanheng.cli.session import Given
 from quanheng.cli.waivers import print_waivers, waiver_payload
 from quanheng.clock import CHINA
+from quanheng.engine.holds import told_kinds, told_reason
 from quanheng.model.person import BasisKind
 from quanheng.operations.answering.assessing import Assessment
 from quanheng.operations.answering.explaining import BasisTold, DutyTold, Explanation
@@ -59,7 +60,12 @@ def _payload(context: Context, found: Explanation) -> dict[str, Any]:
             for item in found.duties
         ],
         "holds": [
-            {"kind": str(hold.kind), "since": hold.since, "reason": hold.reason, "origin": hold.origin}
+            {
+                "kind": told_kinds([hold])[0],
+                "since": hold.since,
+                "reason": told_reason([hold]),
+                "origin": hold.origin,
+            }
             for hold in (desired.holds if desired is not None else ())
         ],
         "withholdings": [
@@ -98,10 +104,8 @@ def _show(out: Console, context: Context, found: Explanation) -> None:
     _show_duties(out, found.duties)
     desired = found.subject.desired
     for hold in desired.holds if desired is not None else ():
-        out.print(
-            f"停用原因：{HOLDS[hold.kind]}，自 {hold.since.isoformat()}：{hold.reason}（{hold.origin}）",
-            style="yellow",
-        )
+        since, reason = hold.since.isoformat(), told_reason([hold])
+        out.print(f"停用原因：{HOLDS[hold.kind]}，自 {since}：{reason}（{hold.origin}）", style="yellow")
     for item in found.withholdings:
         out.print(
             f"已收回：{item.area} {item.label}，由 {item.actor} 于 {_time(item.at)}：{item.reason}",

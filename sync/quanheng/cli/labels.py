@@ -62,6 +62,7 @@ FINDINGS: Final[Mapping[FindingKind, str]] = {
     FindingKind.UNKNOWN_UNIT: "机构未知",
     FindingKind.FORGED_DECISION: "伪造的批准",
     FindingKind.EXCHANGED_NAMES: "角色名被互换",
+    FindingKind.TENURE: "任职年限",
 }
 
 PROPOSALS: Final[Mapping[ProposalKind, str]] = {
@@ -95,7 +96,7 @@ HOLDS: Final[Mapping[HoldKind, str]] = {
     HoldKind.INACTIVE: "长期未登录",
     HoldKind.ABSENT: "不在岗",
     HoldKind.LEFT: "离岗",
-    HoldKind.INVESTIGATION: "接受调查",
+    HoldKind.INVESTIGATION: "暂停使用",
     HoldKind.EXPIRED: "已到期",
     HoldKind.IDENTITY_IN_DOUBT: "身份待核实",
 }

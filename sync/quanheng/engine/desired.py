@@ -14,13 +14,14 @@ from datetime import date
 from typing import Final, TypeVar
 
 from quanheng.engine.deciding import Deciding, Granted, Placed, employments_of
+from quanheng.engine.following import Followup, find_followups, propose, withdraw_over, withheld_by
 from quanheng.engine.grants import decide_grants
-from quanheng.engine.holds import holds_of, is_over
+from quanheng.engine.holds import holds_of, is_deregistered, is_over
 from quanheng.engine.limits import is_limited, keep_to_maxima
 from quanheng.engine.trees import Trees
 from quanheng.engine.waivers import waivers_in_force
 from quanheng.model.finding import Finding, FindingKind
-from quanheng.model.ids import GroupPath, PersonId, RoleName
+from quanheng.model.ids import GroupPath, OrgCode, PersonId, RoleName
 from quanheng.model.person import (
     APPLICATION,
     Basis,
@@ -142,6 +143,7 @@ def build_people(
             state.holds,
             said.bases.get(person, ()),
             said.withholdings.get(person, ()),
+            withheld=withheld_by(state.followups, registry.proposals),
         )
         for person, state in states.items()
     }
@@ -154,12 +156,33 @@ def build_people(
         over = proposal.kind is ProposalKind.GUARDED_POST and key not in work.proposals
         if over and proposal.state in (ProposalState.OPEN, ProposalState.APPROVED):
             work.proposals[key] = replace(proposal, state=ProposalState.WITHDRAWN)
+    _follow(work, states)
     return DesiredPeople(
         users=users,
         limited=any(is_limited(rules, item) for granted in grants.values() for item in granted),
         proposals=tuple(work.proposals.values()),
         findings=tuple(work.findings),
     )
+
+
+def _follow(work: Deciding, states: Mapping[PersonId, _State]) -> None:
+    """Ask about what follows from today's facts, and withdraw what followed from others."""
+    registry = work.registry
+    for key, state in states.items():
+        if not state.active and key not in registry.accounts:
+            continue  # nobody gets an account in order to lose it
+        for item in state.followups:
+            known = registry.proposals.get(item.key)
+            if known is None or known.state is ProposalState.WITHDRAWN:
+                known = propose(item, registry.persons[key], _area_of(work, item.claim))
+            work.proposals[item.key] = known
+    work.proposals.update({item.key: item for item in withdraw_over(registry, work.proposals)})
+
+
+def _area_of(work: Deciding, claim: Claim | None) -> OrgCode | None:
+    unit = work.units.resolve(claim.org) if claim is not None else None
+    area = work.units.area(unit) if unit is not None else None
+    return None if area is None else area.code
 
 
 _T = TypeVar("_T")
@@ -205,6 +228,7 @@ class _State:
     active: Sequence[Claim]
     placed: list[Placed]
     holds: Sequence[Hold]
+    followups: Sequence[Followup]
 
 
 def _state_of(work: Deciding, person: PersonRecord, said: _Said) -> _State:
@@ -215,11 +239,13 @@ def _state_of(work: Deciding, person: PersonRecord, said: _Said) -> _State:
         work.find(
             FindingKind.UNKNOWN_UNIT, person, f"机构编码 {active[0].org} 已不存在，请在机构变更文件中登记去向"
         )
-    holds = holds_of(person, claims, said.holds.get(person.id, ()), work.pack, today=work.today)
+    stored = said.holds.get(person.id, ())
+    holds = holds_of(person, claims, stored, work.pack, today=work.today)
+    followups = find_followups(person, claims, stored, work.registry.proposals, work.pack, today=work.today)
     for claim in active:
         if claim.source == APPLICATION and claim.missing_since is not None:
             _tell_unconfirmed(work, person, claim.missing_since, enabled=not holds)
-    return _State(claims=claims, active=active, placed=placed, holds=holds)
+    return _State(claims=claims, active=active, placed=placed, holds=holds, followups=followups)
 
 
 def _tell_unconfirmed(work: Deciding, person: PersonRecord, since: date, *, enabled: bool) -> None:
@@ -244,7 +270,8 @@ def _build_user(
     ]
     groups = {work.trees.duty_path(item.area, item.post) for item in granted if item.post.kind == "duty"}
     groups |= {*offices[1:]}
-    employments = employments_of(state.placed)
+    # A qualification is nothing by itself, but 注销 leaves nothing.
+    employments = frozenset[str]() if is_deregistered(state.holds) else employments_of(state.placed)
     groups |= {
         work.trees.qualification_path(item.id)
         for item in work.pack.qualifications.qualifications

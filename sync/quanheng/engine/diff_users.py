@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from quanheng.engine.comparison import Comparison, names, plain
 from quanheng.engine.desired import DesiredUser
+from quanheng.engine.holds import told_kinds, told_reason
 from quanheng.engine.matching import is_nobodys
 from quanheng.engine.trees import join_rank
 from quanheng.model.change import ChangeKind, Json
@@ -29,7 +30,7 @@ def create_user(work: Comparison, want: DesiredUser) -> None:
             "enabled": want.enabled,
             "attributes": plain(want.attributes),
             "groups": [list(path) for path in joined],
-            "holds": [hold.kind for hold in want.holds],
+            "holds": told_kinds(want.holds),
         },
         private={"name": person.name, "subject": person.subject},
     )
@@ -41,8 +42,8 @@ def diff_user(work: Comparison, want: DesiredUser, have: RealmUser) -> None:
     _diff_fields(work, want, have)
     if have.enabled != want.enabled:
         kind = ChangeKind.ENABLE if want.enabled else ChangeKind.DISABLE
-        reason = "已无停用原因" if want.enabled else "；".join(hold.reason for hold in want.holds)
-        _user_change(work, kind, want, reason, {"id": have.id, "holds": [hold.kind for hold in want.holds]})
+        reason = "已无停用原因" if want.enabled else told_reason(want.holds)
+        _user_change(work, kind, want, reason, {"id": have.id, "holds": told_kinds(want.holds)})
     _diff_memberships(work, want, have)
     if surplus := have.roles - {work.default_role}:
         _user_change(

@@ -12,6 +12,8 @@ from itertools import combinations
 from quanheng.clock import day_in_china
 from quanheng.engine.conflicts import conflicts_among
 from quanheng.engine.deciding import Deciding, Granted, Placed
+from quanheng.engine.following import Followup, told_status
+from quanheng.engine.holds import is_deregistered
 from quanheng.engine.source_posts import is_qualified, source_posts
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import PostId
@@ -25,25 +27,57 @@ def decide_grants(
     holds: Sequence[Hold],
     bases: Sequence[GrantedBasis],
     withholdings: Sequence[Withholding],
+    *,
+    withheld: Followup | None = None,
 ) -> list[Granted]:
-    """Every post that a person is to hold now."""
+    """Every post that a person is to hold now.
+
+    ``withheld``: an absence for which a second person had the duties taken away while it lasts. What was
+    approved before stays approved, so that they come back without another decision. 注销 ends it all.
+    """
+    if is_deregistered(holds):
+        if placed:
+            work.find(
+                FindingKind.WITHHELD, person, "已注销，而来源仍报送在岗；不授予任何岗位，恢复须申请并经批准"
+            )
+        return []
+    granted = _decide(work, person, placed, holds, bases, withholdings)
+    if withheld is None:
+        return granted
+    for item in granted:
+        work.find(
+            FindingKind.WITHHELD,
+            person,
+            f"{item.area.name} {item.post.label} 暂收：{told_status(withheld)}期间不授予，结束后经复核恢复",
+        )
+    return []
+
+
+def _decide(
+    work: Deciding,
+    person: PersonRecord,
+    placed: list[Placed],
+    holds: Sequence[Hold],
+    bases: Sequence[GrantedBasis],
+    withholdings: Sequence[Withholding],
+) -> list[Granted]:
     areas = {area.code for _, unit in placed if (area := work.units.area(unit)) is not None}
     if len(areas) > 1:
         work.find(
             FindingKind.OTHER_COUNTY, person, f"同时在 {'、'.join(sorted(areas))} 任职；均不授予，请核实"
         )
         return []
-    withheld = {(item.post, item.area) for item in withholdings}
+    taken = {(item.post, item.area) for item in withholdings}
     granted = []
     for item in source_posts(work, person, placed):
-        if (item.basis.post, item.basis.area) in withheld:
+        if (item.basis.post, item.basis.area) in taken:
             work.find(FindingKind.WITHHELD, person, f"{item.area.name} {item.post.label} 已被管理员收回")
         else:
             granted.append(item)
     granted = _without_conflicts(work, person, granted)
     for basis in sorted(bases, key=lambda item: (item.at, item.post)):
         seat = (basis.post, basis.area)
-        if seat in withheld or seat in {(item.basis.post, item.basis.area) for item in granted}:
+        if seat in taken or seat in {(item.basis.post, item.basis.area) for item in granted}:
             continue
         added = _valid(work, person, placed, holds, basis)
         if added is None:

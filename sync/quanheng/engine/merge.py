@@ -7,13 +7,16 @@ a changed ID number and a staff number that moves to somebody else wait for a se
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from quanheng.clock import day_in_china
+from quanheng.engine.absences import go_on
+from quanheng.engine.following import propose_missing
+from quanheng.engine.holds import has_ended
+from quanheng.engine.proposal_keys import proposal_key as proposal_key
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import OrgCode, PersonId, SourceId, StaffNo, Username
 from quanheng.model.person import (
@@ -113,6 +116,7 @@ def merge(
         _replace_claims(state, item, people, present, pack)
         seen |= present
     _miss_applications(state, accepted, seen)
+    _propose_missing(state, registry, pack)
     _spread_names(state, registry)
     return _finish(registry, state, accepted)
 
@@ -195,8 +199,10 @@ def _identify(
             by_document[index] = known
         by_staff_no[row.staff_no] = known
         people[known].append(row)
+    today = day_in_china(reading.declaration.as_of)
     for person, rows in people.items():
-        row = min(rows, key=lambda row: (row.staff_no, row.phone.reveal()))  # whatever the rows' order
+        # Whatever the rows' order; of somebody who came back under another staff number, the one of now.
+        row = min(rows, key=lambda row: (has_ended(row, pack, today=today), row.staff_no, row.phone.reveal()))
         if person not in state.named:
             state.named.add(person)
             _update_person(state, person, row, issuer)
@@ -261,11 +267,6 @@ def _update_person(state: _State, person: PersonId, row: StaffRow, issuer: Issue
     )
 
 
-def proposal_key(*parts: str) -> str:
-    """The same thing proposed twice has the same key. ``parts`` hold indexes, never numbers."""
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
-
-
 def _dispute(kind: ProposalKind, row: StaffRow, index: str, holder: PersonRecord) -> Proposal:
     if kind is ProposalKind.DOCUMENT_CHANGED:
         summary = f"人员编号 {row.staff_no} 的证件号码与登记的不同，姓名相同：请核实是否证件变更"
@@ -317,7 +318,8 @@ def _replace_claims(
         if claim.source == source:
             old[claim.person].append(claim)
     for person, rows in people.items():
-        new = {claim_key(claim): claim for claim in (_claim(source, person, row) for row in rows)}
+        said = [go_on(_claim(source, person, row), old.get(person, ()), pack, seen=today) for row in rows]
+        new = {claim_key(claim): claim for claim in said}
         if declaration.mode is Mode.SNAPSHOT:
             for claim in old.get(person, ()):
                 key = claim_key(claim)
@@ -344,6 +346,17 @@ def _replace_claims(
                 state.claims[key] = replace(claim, missing_since=today)
             elif (today - (claim.missing_since or today)).days >= pack.info.absence_grace_days:
                 del state.claims[key]
+
+
+def _propose_missing(state: _State, registry: Registry, pack: Pack) -> None:
+    """What follows for people whom nobody speaks of any more: only here it is known where they were."""
+    spoken_of = {claim.person for claim in state.claims.values()}
+    gone = [item for item in registry.claims.items() if item[1].person not in spoken_of]
+    last = {claim.person: claim for _, claim in sorted(gone, key=lambda item: str(item[0]), reverse=True)}
+    for person, claim in last.items():
+        proposal = propose_missing(registry, state.persons[person], claim, pack)
+        if proposal is not None:
+            state.proposals[proposal.key] = proposal
 
 
 def _end_applications(state: _State, people: Collection[PersonId]) -> None:

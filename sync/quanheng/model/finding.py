@@ -38,6 +38,7 @@ class FindingKind(StrEnum):
     UNKNOWN_UNIT = "unknown_unit"
     FORGED_DECISION = "forged_decision"
     EXCHANGED_NAMES = "exchanged_names"
+    TENURE = "tenure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

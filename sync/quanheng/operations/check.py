@@ -15,6 +15,7 @@ from quanheng.operations.comparing import Compared, compare_observed
 from quanheng.operations.context import Context
 from quanheng.operations.glass.accounts import ids_of_glass
 from quanheng.operations.glass.judging import find_glass
+from quanheng.operations.lifecycle.tenure import find_tenures
 from quanheng.operations.realm import read_drift
 from quanheng.operations.refresh import read_live
 from quanheng.policy.administration import Administrator, describe
@@ -56,6 +57,7 @@ def check(context: Context) -> CheckReport:
         findings=(
             *report.findings,
             *find_glass(context, observed.groups),
+            *find_tenures(context),
             *powers.findings({item.user: frozenset(item.ways) for item in administrators}),
         ),
         configuration=drift.differences,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from quanheng.engine.safety import Excess
+from quanheng.lifecycle.batches import REALM
 
 SAFETY: Final[Mapping[str, str]] = {
     "disable": "停用账号",
@@ -16,15 +17,15 @@ SAFETY: Final[Mapping[str, str]] = {
     "grant": "授予岗位",
     "create": "新建账号",
     "structure": "调整组",
-    "lock": "锁定账号",
 }
-"""Labels of the classes of change that are limited."""
+"""Labels of the classes of change that ``[safety]`` limits."""
+_ALL: Final[Mapping[str, str]] = {**SAFETY, REALM: "锁定账号"}
 
 
 def describe_excess(excess: Excess) -> str:
     """One class of change that exceeds its limit, in a line."""
     name, _, area = excess.name.partition(":")
     return (
-        f"{area and f'{area} '}{SAFETY.get(name, name)} {excess.count:,} 项，"
+        f"{area and f'{area} '}{_ALL.get(name, name)} {excess.count:,} 项，"
         f"上限 {excess.allowed:,}（现有 {excess.population:,}）"
     )

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from quanheng.engine.apply import Outcome, Progress
+from quanheng.engine.following import FOLLOWUPS
 from quanheng.engine.merge import proposal_key
 from quanheng.engine.plan import Plan
 from quanheng.errors import RefusedError, UnsafePlanError
@@ -158,12 +159,13 @@ def _apply_locks(
 def _keep(context: Context, lease: Lease, planned: Planned) -> None:
     """Keep the plan, what it proposes, and what went to quarantine; whether or not it is applied."""
     plan, now = planned.plan, context.clock()
-    # A post is proposed together with its person, who is not in the registry before the plan is applied.
+    # A post is proposed together with its person, who is not in the registry before the plan is applied; and
+    # what follows from a row, together with the row.
     opened = [
         item
         for item in plan.delta.proposals
         if item.state in (ProposalState.OPEN, ProposalState.WITHDRAWN)
-        and item.kind is not ProposalKind.GUARDED_POST
+        and item.kind not in (ProposalKind.GUARDED_POST, *FOLLOWUPS)
     ]
     with context.database.transaction() as connection:
         lease.assert_held(connection)

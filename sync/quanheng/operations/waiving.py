@@ -60,7 +60,7 @@ def prepare_waiver(
     whatever else speaks against it.
     """
     rule = find_rule(context.pack, rule_id)
-    _require_clock(context)
+    require_clock(context)
     today = day_in_china(context.clock())
     _require_end(until, today)
     for name, text in (("reason", reason), ("control", control)):
@@ -163,8 +163,11 @@ def find_rule(pack: Pack, rule_id: str) -> Exclusion | Maximum:
     )
 
 
-def _require_clock(context: Context) -> None:
-    """A waiver counts in days: a machine that is wrong about them must not set its end."""
+def require_clock(context: Context) -> None:
+    """What ends on a day counts in days: a machine that is wrong about them must not set its end.
+
+    Raises :class:`ConfigurationError` when Keycloak's clock differs from this one's by minutes.
+    """
     away = abs(context.realm.read_server_time() - context.clock())
     if away >= _CLOCK_SLACK:
         raise ConfigurationError(

@@ -223,6 +223,9 @@ tenure = Table(
     Column("area", String(24), primary_key=True),
     Column("since", Date, primary_key=True),
     Column("until", Date),  # last day; null: goes on
+    Column(
+        "seen", Date, nullable=False
+    ),  # first day on which we saw it; "since" is a source's word before it
 )
 
 announced = Table(

@@ -1,22 +1,15 @@
-"""PLACEHOLDER until lifecycle/working_days.py is there: replace this file."""
+"""Working days as this installation knows them (decision 24)."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
+from quanheng.lifecycle.working_days import WorkingDays
 from quanheng.operations.context import Context
+from quanheng.sources.holidays import read_holidays, read_library
 
 
-class _Weekdays:
-    def count(self, after: date, until: date) -> int:
-        """Weekdays in (after, until]."""
-        days = 0
-        while after < until:
-            after += timedelta(days=1)
-            days += after.weekday() < 5
-        return days
+def working_days(context: Context) -> WorkingDays:
+    """The library's days and, before them, those of the operator's file.
 
-
-def working_days(context: Context) -> _Weekdays:
-    """Weekdays."""
-    return _Weekdays()
+    Raises :class:`SourceError` when that file is bad: counting without it would be wrong in silence.
+    """
+    return WorkingDays.of(read_library(), read_holidays(context.settings.lifecycle.holidays_file))

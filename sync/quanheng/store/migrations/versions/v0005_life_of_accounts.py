@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("area", sa.String(length=24), nullable=False),
         sa.Column("since", sa.Date(), nullable=False),
         sa.Column("until", sa.Date(), nullable=True),
+        sa.Column("seen", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("person_id", "post", "area", "since"),
     )
     op.create_table(
