@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 PYTHON := .venv/bin/python
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn bench-guard bench-watch bench-console bench-permissions bench-bridge
+.PHONY: help setup demo stop clean test lint lock bench-first-load bench-no-change bench-churn bench-guard bench-watch bench-console bench-permissions bench-bridge bench-lifecycle
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,3 +61,6 @@ bench-permissions: setup ## All permissions of 山西, next to the bare REST cal
 
 bench-bridge: setup ## Login by card: 3,000 pages that wait, and logins next to Keycloak's own by password
 	$(PYTHON) -m bench.bridge
+
+bench-lifecycle: setup ## A night over 100,000 accounts, next to a script that asks Keycloak about each
+	$(PYTHON) -m bench.lifecycle

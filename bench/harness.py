@@ -98,11 +98,13 @@ def make_people(count: int) -> Population:
 
 @dataclass(frozen=True, kw_only=True)
 class Servers:
-    """A Keycloak with its embedded database and a slapd, both of this bench alone."""
+    """A Keycloak and a slapd, both of this bench alone."""
 
     keycloak: RunningKeycloak
     slapd: RunningSlapd
     folder: Path
+    database: ServerDatabase | None = None
+    """Keycloak's; None: the embedded one."""
 
     @property
     def pids(self) -> Mapping[str, int]:
@@ -139,7 +141,7 @@ def started_servers(
             guard = GuardOptions(public_keys=(keys / PUBLIC,), required_realms=(guarded,))
         with _database(database) as own:
             keycloak = start_keycloak(folder / "keycloak", heap="2g", guard=guard, database=own)
-            yield Servers(keycloak=keycloak, slapd=slapd, folder=folder)
+            yield Servers(keycloak=keycloak, slapd=slapd, folder=folder, database=own)
     finally:
         if keycloak is not None:
             stop_keycloak(keycloak.pid, hard=True)  # nothing of it is kept

@@ -80,6 +80,15 @@ def measured(servers: Mapping[str, int]) -> Iterator[Stretch]:
     stretch.cpu_seconds = spent
 
 
+def peak_memory_mib() -> int:
+    """Most resident memory of this program so far.
+
+    Not ``ru_maxrss``: the kernel carries that over from the process that started this one.
+    """
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return round(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024)
+
+
 def _cpu(servers: Mapping[str, int]) -> dict[str, float]:
     own = os.times()
     found = {"client": own.user + own.system + own.children_user + own.children_system}

@@ -26,7 +26,7 @@ from fixtures.pure import (
     shanxi_rules,
     with_accounts,
 )
-from quanheng.engine.absences import SEAM, go_on
+from quanheng.engine.absences import go_on
 from quanheng.engine.desired import Desired, build_desired
 from quanheng.engine.following import FOLLOWUPS, missing_key, person_of_followup, propose_missing
 from quanheng.engine.holds import DEREGISTERED, SUSPENDED, holds_of
@@ -394,7 +394,8 @@ def test_deregistered_stays_off_when_a_source_names_the_person_again() -> None:
     before = decided(known(leaver), ProposalState.APPROVED)
     (key,) = before.proposals
     done = replace(before, holds=(deregistered(key=key),))
-    assert [item.state for item in desire(done).proposals] == []  # it stands: nothing to write
+    assert desire(done).proposals == ()  # it stands: nothing to write
+    assert desire(done).findings == ()
     hired = saying(done, claim(ONE, "140902000", "handler"))
     desired = desire(hired)
     user = desired.users[ONE.id]
@@ -419,6 +420,15 @@ def test_restored_while_the_source_still_says_retired() -> None:
     before = decided(known(claim(ONE, status="retired", status_from=FEBRUARY)), ProposalState.APPROVED)
     assert only(desire(before)).state is ProposalState.APPROVED
     assert not desired_user(before, ONE).enabled
+
+
+def test_an_approval_of_one_kind_is_none_of_the_other() -> None:
+    """注销 approved and restored: what another source still gives is not withheld by that approval."""
+    directory = claim(ONE, source=LDAP, post=None, status="retired", status_from=FEBRUARY)
+    before = decided(known(claim(ONE), directory), ProposalState.APPROVED)
+    user = desired_user(before, ONE)
+    assert not user.enabled
+    assert [basis.post for basis in user.bases] == ["operator"]
 
 
 # Whose
@@ -523,8 +533,8 @@ LEAVE = claim(ONE, status="sick_leave", status_from=FEBRUARY, status_to=date(202
     ("fields", "since"),
     [
         ({"status_from": date(2026, 2, 28)}, FEBRUARY),
-        ({"status_from": date(2026, 2, 27) + SEAM}, FEBRUARY),  # Monday after Friday
-        ({"status_from": date(2026, 2, 28) + SEAM}, None),
+        ({"status_from": date(2026, 3, 2)}, FEBRUARY),  # Monday after Friday
+        ({"status_from": date(2026, 3, 3)}, None),
         ({"status_from": date(2026, 2, 20)}, FEBRUARY),  # they overlap
         ({"status_to": date(2026, 9, 1)}, None),  # the end moved: its own first day
         ({"status_from": date(2026, 1, 20)}, None),  # the first day is corrected
@@ -541,6 +551,12 @@ LEAVE = claim(ONE, status="sick_leave", status_from=FEBRUARY, status_to=date(202
 def test_what_goes_on_with_a_leave(fields: dict[str, object], since: date | None) -> None:
     """The same absence within three days of its end, nothing else; without a first day, since it was seen."""
     assert again(LEAVE, **fields).absent_since == since
+
+
+def test_another_day_of_leaving_is_another_word() -> None:
+    """Retired as of a later day: nobody leaves by and by."""
+    leaver = claim(ONE, status="retired", status_from=FEBRUARY)
+    assert again(leaver, status_from=date(2026, 2, 28)).absent_since is None
 
 
 def test_a_leave_without_end_goes_on() -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
-from quanheng.model.person import Claim
+from quanheng.model.person import Claim, HoldKind
 from quanheng.policy.pack import Pack
 
 SEAM: Final = timedelta(days=3)
@@ -34,19 +34,19 @@ def go_on(new: Claim, old: Iterable[Claim], pack: Pack, *, seen: date) -> Claim:
     status = pack.status_by_id[new.status]
     if status.hold is None:
         return new
-    alike = [item for item in old if _is_alike(item, status.hold, pack, ends=status.ends_post)]
+    alike = [item for item in old if _holds_alike(item, status.hold, pack)]
     if new.status_from is None:
         known = [day for item in alike if (day := first_day(item)) is not None]
         return replace(new, absent_since=min(known, default=seen))
     if status.ends_post:
-        return new
+        return new  # nobody leaves by and by: another day is another word on it
     since = min((day for item in alike if (day := _joined(item, new.status_from))), default=new.status_from)
     return new if since == new.status_from else replace(new, absent_since=since)
 
 
-def _is_alike(claim: Claim, hold: str, pack: Pack, *, ends: bool) -> bool:
+def _holds_alike(claim: Claim, hold: HoldKind, pack: Pack) -> bool:
     status = pack.status_by_id.get(claim.status)
-    return status is not None and status.hold == hold and status.ends_post == ends
+    return status is not None and status.hold is hold
 
 
 def _joined(old: Claim, begins: date) -> date | None:

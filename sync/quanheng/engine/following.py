@@ -135,7 +135,8 @@ def _missing(person: PersonId, last: Claim | None, pack: Pack) -> Followup | Non
 
 
 def propose_missing(registry: Registry, person: PersonRecord, last: Claim, pack: Pack) -> Proposal | None:
-    """The proposal about somebody whose last claim has just ended; None when nothing is to be asked.
+    """The proposal about somebody whose last claim has just ended, as it is when it is new; None when nothing
+    is to be asked.
 
     ``registry``: as it was until then. Nobody without an account is deregistered.
     """
@@ -143,9 +144,6 @@ def propose_missing(registry: Registry, person: PersonRecord, last: Claim, pack:
     holds = [hold for hold in registry.holds if hold.person == person.id]
     if followup is None or person.id not in registry.accounts or is_deregistered(holds):
         return None
-    known = registry.proposals.get(followup.key)
-    if known is not None and known.state is not ProposalState.WITHDRAWN:
-        return known
     return propose(followup, person, area_code(last.org))
 
 

@@ -122,8 +122,9 @@ def distrust_mirror(connection: Connection) -> None:
     write_number(connection, _DISTRUST, 2)
 
 
-def refresh_mirror(context: Context, lease: Lease) -> ObservedRealm:
-    """The whole mirror, brought up to now by the admin events since the last time.
+def refresh_mirror(context: Context, lease: Lease, *, everybody: bool = True) -> ObservedRealm:
+    """The whole mirror, brought up to now by the admin events since the last time. ``everybody``: return all
+    users, not only those that were touched.
 
     Raises :class:`LeaseLostError` when another writer took over meanwhile; nothing is written then.
     """
@@ -140,7 +141,7 @@ def refresh_mirror(context: Context, lease: Lease) -> ObservedRealm:
         return sweep(context, lease, blind=blind)
     moment = context.realm.read_server_time()
     news = read_news(context.realm, state, seen, moment=moment)
-    return refresh_by(context, lease, state, news, everybody=True).observed
+    return refresh_by(context, lease, state, news, everybody=everybody).observed
 
 
 def is_stale(connection: Connection) -> bool:

@@ -117,6 +117,12 @@ def read_unused(
     ]
 
 
+def begin_counts(connection: Connection, people: Collection[PersonId], now: datetime) -> None:
+    """Have accounts count from now: they were made, or given back, and nobody could log in to them before."""
+    for only in _portions(account.c.person_id, people):
+        connection.execute(update(account).where(only).values(counts_from=now))
+
+
 def seed_counts(connection: Connection, people: Mapping[PersonId, datetime]) -> int:
     """Have accounts count from an earlier moment, of which a history tells, than that of their making; how
     many did. One that was given back since counts from there."""

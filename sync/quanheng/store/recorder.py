@@ -10,14 +10,17 @@ from quanheng.identity.port import Keyring
 from quanheng.ledger.chain import Ledger
 from quanheng.ledger.entry import Entry
 from quanheng.model.change import ChangeKind
+from quanheng.model.ids import PersonId
 from quanheng.model.registry import AccountRecord
 from quanheng.store.database import Database
 from quanheng.store.lease import Lease
+from quanheng.store.logins import begin_counts
 from quanheng.store.mirror import put_groups, put_users
 from quanheng.store.plans import write_journal
 from quanheng.store.registry import put_accounts
 
 _SWITCHES = {ChangeKind.CREATE, ChangeKind.ENABLE, ChangeKind.DISABLE}
+_GIVES = {ChangeKind.CREATE, ChangeKind.ENABLE}
 
 
 class StoreRecorder:
@@ -55,6 +58,19 @@ class StoreRecorder:
             put_users(connection, users.values())
             put_groups(connection, {r.group.id: r.group for r in results if r.group is not None}.values())
             put_accounts(connection, accounts.values())
+            begin_counts(connection, _given_back(results), now)
+
+
+def _given_back(results: Sequence[Result]) -> list[PersonId]:
+    """Who may log in from now on and could not before."""
+    return [
+        result.change.person
+        for result in results
+        if result.change.kind in _GIVES
+        and result.change.person is not None
+        and result.user is not None
+        and result.user.enabled
+    ]
 
 
 def _entry(plan: Plan, result: Result, how: str) -> Entry:

@@ -59,9 +59,10 @@ class Locked:
     outcome: Outcome | None = None
 
 
-def lock_unused(context: Context, lease: Lease) -> Locked:
-    """Lock who is due, as far as one day may; ask about the rest. Called again it does nothing again."""
-    found = {item.verdict.person: item for item in find_due(context)}
+def lock_unused(context: Context, lease: Lease, persons: Collection[PersonId]) -> Locked:
+    """Lock who of these is due, as far as one day may; ask about the rest. Called again it does nothing
+    again."""
+    found = {item.verdict.person: item for item in find_due(context, persons)}
     due = [item.verdict for item in found.values()]
     with context.database.reading() as connection:
         population = count_accounts_by_county(connection)
