@@ -138,6 +138,17 @@ def test_a_notice_written_down_makes_the_year_known(tmp_path: Path) -> None:
     assert days.is_working(date(2026, 12, 30))
 
 
+@pytest.mark.parametrize("page", ["holidays.md", "holidays.zh-CN.md"])
+def test_the_documents_example_is_a_whole_year(tmp_path: Path, page: str) -> None:
+    """Engineers copy it."""
+    text = (Path(__file__).parents[2] / "docs/howto" / page).read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    days = WorkingDays.of(read_holidays(write(tmp_path, example)))
+    assert days.years == {2027}
+    assert days.work == {date(2027, 2, 13), date(2027, 10, 9)}
+    assert not days.is_working(date(2026, 12, 31))
+
+
 def test_another_years_last_days_do_not_make_it_known(tmp_path: Path) -> None:
     """A notice of 2028 speaks of a day in December 2027, of which nothing else is known."""
     text = NOTICE.replace("2027", "2028").replace("2026", "2027").replace("    - 10-09\n", "    - 10-14\n")

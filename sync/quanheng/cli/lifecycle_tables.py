@@ -9,9 +9,13 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from quanheng.cli.account_terms import STATES
 from quanheng.clock import CHINA
 from quanheng.lifecycle.inactivity import describe_span
 from quanheng.operations.lifecycle.ahead import Ahead
+from quanheng.operations.lifecycle.lateness import Overdue
+from quanheng.operations.lifecycle.tenure import TenureLine
+from quanheng.operations.lifecycle.terms import TermLine
 from quanheng.operations.lifecycle.unused import Unused
 from quanheng.operations.limits_exceeded import describe_excess
 
@@ -31,6 +35,32 @@ def ahead_payload(found: Ahead) -> dict[str, Any]:
         "excess": [describe_excess(item) for item in found.excess],
         "near": [_payload(item) for item in found.near],
         "exempt": [_payload(item) for item in found.exempt],
+        "terms": [
+            {"username": str(item.username), "state": str(item.state), "until": item.until}
+            for item in found.terms
+        ],
+        "tenures": [
+            {
+                "username": str(item.username),
+                "area": str(item.area),
+                "post": str(item.post),
+                "state": str(item.state),
+                "full": item.judged.over_from,
+                "article": item.article,
+            }
+            for item in found.tenures
+        ],
+        "waiting": [
+            {
+                "proposal": item.key,
+                "kind": str(item.kind),
+                "staff_no": str(item.staff_no),
+                "made": item.waited.made,
+                "due": item.waited.due,
+                "state": str(item.state),
+            }
+            for item in found.waiting
+        ],
         "outside": [
             {"username": item.username, "kind": item.kind, "reason": item.reason} for item in found.outsiders
         ],
@@ -73,9 +103,39 @@ def print_ahead(out: Console, found: Ahead, *, now: datetime) -> None:
     _accounts(out, "待批准后锁定", found.asked)
     _accounts(out, "即将锁定", found.near)
     _accounts(out, "不锁定", found.exempt)
+    _lines(out, "临时账号、测试账号", [f"{item.username}：{_term(item)}" for item in found.terms])
+    _lines(out, "高风险岗位任职年限", [f"{item.username}：{_tenure(item)}" for item in found.tenures])
+    _lines(out, "待第二人决定", [f"{item.key[:12]} {_waiting(item)}" for item in found.waiting])
     out.print(f"非实名账号，不适用（{len(found.outsiders):,}）", style="bold")
     for item in found.outsiders:
         out.print(f"  {item.username}：{item.reason}")
+
+
+def _lines(out: Console, title: str, lines: Sequence[str]) -> None:
+    """What the pack asks for elsewhere, a line each; nothing when there is none."""
+    if not lines:
+        return
+    out.print(f"{title}（{len(lines):,}）", style="bold")
+    for line in lines[:_SHOWN]:
+        out.print(f"  {line}")
+    if len(lines) > _SHOWN:
+        out.print(f"  另有 {len(lines) - _SHOWN:,} 项，见 --format json")
+
+
+def _term(item: TermLine) -> str:
+    until = f"，至 {item.until.isoformat()}" if item.until is not None else ""
+    return f"{STATES[item.state]}{until}"
+
+
+def _tenure(item: TenureLine) -> str:
+    return (
+        f"{item.area} {item.label}，{item.judged.over_from.isoformat()} 满 {item.years} 年（{item.article}）"
+    )
+
+
+def _waiting(item: Overdue) -> str:
+    due = f"限 {item.waited.due.isoformat()}" if item.waited.due is not None else "应及时办理"
+    return f"{item.what} {item.username or item.staff_no}，{item.waited.made.isoformat()} 提出，{due}"
 
 
 def _accounts(out: Console, title: str, items: Sequence[Unused]) -> None:

@@ -38,6 +38,7 @@ class WorkingDays:
 
     off: frozenset[date] = frozenset()
     work: frozenset[date] = frozenset()
+    """On these people work, whether or not they are off."""
     years: frozenset[int] = frozenset()
     """Years that are known; in any other weekends alone are off."""
 
@@ -48,7 +49,7 @@ class WorkingDays:
         off: frozenset[date] = frozenset()
         work: frozenset[date] = frozenset()
         for layer in layers:
-            off = (off - layer.work) | layer.off
+            off |= layer.off
             work = (work - layer.off) | layer.work
         years = {day.year for layer in layers for day in layer.off}
         return cls(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, func, in
 from quanheng.identity.port import Keyring
 from quanheng.identity.sealed import seal_document, seal_phone
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, SourceId, StaffNo
-from quanheng.model.person import Claim, Proposal
+from quanheng.model.person import Claim, Proposal, ProposalState
 from quanheng.model.registry import AccountRecord, ClaimKey, Founder, Registry, RegistryDelta, Seat, claim_key
 from quanheng.model.sensitive import Sensitive
 from quanheng.model.staff import Document, DocumentKind
@@ -55,13 +55,18 @@ def read_part(
     return _read(connection, sorted({*map(PersonId, found), *persons}))
 
 
-def accounts_among(connection: Connection, users: Iterable[KeycloakId]) -> frozenset[KeycloakId]:
-    """Those of these users that are accounts which we made."""
+def accounts_among(
+    connection: Connection, users: Iterable[KeycloakId], *, left_on: bool = False
+) -> frozenset[KeycloakId]:
+    """Those of these users that are accounts which we made. ``left_on``: and wrote last as switched on."""
     column, asked = tables.account.c.keycloak_id, list(users)
     found: set[KeycloakId] = set()
     for first in range(0, len(asked), _AT_A_TIME):
         some = asked[first : first + _AT_A_TIME]
-        found.update(map(KeycloakId, connection.execute(select(column).where(column.in_(some))).scalars()))
+        query = select(column).where(column.in_(some))
+        if left_on:
+            query = query.where(tables.account.c.enabled_written)
+        found.update(map(KeycloakId, connection.execute(query).scalars()))
     return frozenset(found)
 
 
@@ -144,7 +149,7 @@ def put_accounts(connection: Connection, accounts: Iterable[AccountRecord]) -> N
 
 
 def put_proposals(connection: Connection, proposals: Iterable[Proposal], now: datetime) -> None:
-    """Write proposals; the day one was first made is kept."""
+    """Write proposals; the day one was first made is kept, until it is withdrawn and made anew."""
     table = tables.proposal
     for item in proposals:
         values: dict[str, Any] = {
@@ -160,7 +165,11 @@ def put_proposals(connection: Connection, proposals: Iterable[Proposal], now: da
             "decided_at": item.decided_at,
             "signature": item.signature,
         }
-        if connection.execute(update(table).where(table.c.key == item.key).values(**values)).rowcount == 0:
+        same = table.c.key == item.key
+        if item.state is ProposalState.OPEN:
+            anew = and_(same, table.c.state == ProposalState.WITHDRAWN)
+            connection.execute(update(table).where(anew).values(created_at=now))
+        if connection.execute(update(table).where(same).values(**values)).rowcount == 0:
             connection.execute(insert(table).values(key=item.key, created_at=now, **values))
 
 

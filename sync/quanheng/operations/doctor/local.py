@@ -10,8 +10,9 @@ from typing import Final
 
 from sqlalchemy import make_url
 
+from quanheng.clock import day_in_china
 from quanheng.config import LdapSettings, Settings
-from quanheng.errors import ConfigurationError
+from quanheng.errors import ConfigurationError, SourceError
 from quanheng.identity.files import require_private
 from quanheng.identity.keys import FileKeyring, KeyName, key_versions
 from quanheng.identity.rules_key import PRIVATE, read_rules_key
@@ -19,11 +20,14 @@ from quanheng.operations.bootstrap import SEALS
 from quanheng.operations.client_keys import our_clients, read_public_key
 from quanheng.operations.context import Context
 from quanheng.operations.doctor.result import Result, fail, ok, warn
+from quanheng.operations.lifecycle.calendar import working_days
 
 _LITTLE_BYTES: Final = 200_000_000
 """Less than a sync of a province writes."""
 _SOME_BYTES: Final = 2_000_000_000
 _NO_LIMIT_PERCENT: Final = 100
+_NEXT_YEAR_FROM: Final = 12
+"""The month in which the next year's days off have been told: the notice comes in November."""
 
 _RULES_KEY: Final = "运行 quanheng keys generate --clients-only，再把 quanheng-rules.pub.pem 交给服务器管理员"
 _BIND_FILE: Final = "把绑定账号的口令写入该文件，权限 0600"
@@ -50,6 +54,7 @@ def examine_files(context: Context) -> Iterator[Result]:
             )
     yield from _disks(settings)
     yield _limits(settings)
+    yield _holidays(context)
 
 
 def _keys(settings: Settings) -> Result:
@@ -109,3 +114,21 @@ def _limits(settings: Settings) -> Result:
             "首次导入以外，请在 [safety] 中恢复合适的百分比",
         )
     return ok("safety", "各类变更都有安全限度")
+
+
+def _holidays(context: Context) -> Result:
+    """Whether it is known when people are off this year and, from December on, in the next."""
+    try:
+        calendar = working_days(context)
+    except SourceError as error:
+        return fail("holidays", str(error.args[0]), error.remedy)
+    today = day_in_china(context.clock())
+    years = [today.year, today.year + 1] if today.month == _NEXT_YEAR_FROM else [today.year]
+    unknown = [f"{year} 年" for year in years if calendar.is_provisional(year)]
+    if unknown:
+        return warn(
+            "holidays",
+            f"{'、'.join(unknown)}的节假日尚未登记，工作日仅按周末推算",
+            "按国务院办公厅的放假通知填写 [lifecycle] holidays_file，见 docs/howto/holidays.zh-CN.md",
+        )
+    return ok("holidays", f"{'、'.join(f'{year} 年' for year in years)}的节假日已知")

@@ -9,10 +9,14 @@ from datetime import date
 from quanheng.engine.safety import Excess
 from quanheng.lifecycle.batches import Split, split_locks
 from quanheng.lifecycle.feed import Position
+from quanheng.lifecycle.terms import TermState
 from quanheng.operations.context import Context
 from quanheng.operations.glass.accounts import read_glass
 from quanheng.operations.lifecycle.daily import read_done
+from quanheng.operations.lifecycle.lateness import Overdue, read_waiting
 from quanheng.operations.lifecycle.locking import find_due
+from quanheng.operations.lifecycle.tenure import TenureLine, read_tenures
+from quanheng.operations.lifecycle.terms import TermLine, read_terms
 from quanheng.operations.lifecycle.unused import Unused, find_unused
 from quanheng.store.login_position import read_position, read_problem
 from quanheng.store.logins import Gap, count_accounts_by_county, read_gaps
@@ -48,6 +52,12 @@ class Ahead:
     """To be announced, or announced already."""
     exempt: tuple[Unused, ...]
     outsiders: tuple[Outsider, ...]
+    terms: tuple[TermLine, ...]
+    """Accounts that are for a time and near their end, past it, or without one."""
+    tenures: tuple[TenureLine, ...]
+    """Who is near the end of a high-risk post's years, or past it."""
+    waiting: tuple[Overdue, ...]
+    """What follows from leavers and absences, and waits for a second person."""
 
 
 def look_ahead(context: Context) -> Ahead:
@@ -81,6 +91,9 @@ def look_ahead(context: Context) -> Ahead:
         near=tuple(item for item in found if item.verdict.notice(now, days) is not None),
         exempt=tuple(item for item in found if item.verdict.exempt is not None),
         outsiders=_outsiders(context),
+        terms=tuple(item for item in read_terms(context) if item.state is not TermState.IN_FORCE),
+        tenures=read_tenures(context),
+        waiting=read_waiting(context),
     )
 
 

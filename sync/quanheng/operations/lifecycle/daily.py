@@ -14,6 +14,8 @@ from quanheng.clock import CHINA, day_in_china
 from quanheng.errors import QuanhengError
 from quanheng.logs import get_logger
 from quanheng.operations.context import Context
+from quanheng.operations.lifecycle.lateness import look_after_deadlines
+from quanheng.operations.lifecycle.tenure import look_after_tenure
 from quanheng.operations.lifecycle.terms import look_after_terms
 from quanheng.operations.lifecycle.use import look_after_use
 from quanheng.store.meta import read_text, write_text
@@ -24,6 +26,8 @@ _DONE: Final = "lifecycle_day"
 PARTS: Final[Mapping[str, Callable[[Context], str]]] = {
     "use": look_after_use,
     "terms": look_after_terms,
+    "tenure": look_after_tenure,
+    "deadlines": look_after_deadlines,
 }
 """In this order; each does its own writing, under the lease where it needs it."""
 
