@@ -135,3 +135,12 @@ def test_delta_takes_it_in(known: Registry, user: RealmUser) -> None:
     delta = adopt(known, replace(user, enabled=False)).extend(RegistryDelta())
     assert len(delta.holds_put) == len(delta.adopted) == 1
     assert not delta.empty
+
+
+def test_switched_on_by_hand_with_nothing_in_the_way(known: Registry, user: RealmUser) -> None:
+    """Counts as ours, so that whoever switches it off next is heeded; not while something holds it."""
+    off = replace(known, accounts={ONE.id: replace(known.accounts[ONE.id], enabled_written=False)})
+    assert adopt(off, user).accounts == (known.accounts[ONE.id],)
+    for kind in (HoldKind.INACTIVE, HoldKind.FROZEN):
+        hold = replace(frozen("freeze:os:operator@test"), kind=kind)
+        assert adopt(replace(off, holds=(hold,)), user).accounts == ()

@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from quanheng.cli.account_requests import accounts_deregister, accounts_exempt, accounts_restore
 from quanheng.cli.account_terms import accounts_temporary, accounts_term
 from quanheng.cli.asking import ask, ask_secret
 from quanheng.cli.deciding import authenticate
@@ -33,7 +34,15 @@ _UNKNOWN: Final = "不详"
 _WRITE_IT: Final = f"write a YAML file, mode 0600, with {', '.join(FIELDS)}"
 
 
-__all__ = ["accounts_complete", "accounts_drafts", "accounts_temporary", "accounts_term"]
+__all__ = [
+    "accounts_complete",
+    "accounts_deregister",
+    "accounts_drafts",
+    "accounts_exempt",
+    "accounts_restore",
+    "accounts_temporary",
+    "accounts_term",
+]
 
 
 def accounts_drafts(*, session: Given) -> None:

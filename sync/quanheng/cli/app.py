@@ -20,7 +20,17 @@ _COMMANDS: Final[Mapping[Group, tuple[str, ...]]] = {
     _FIRST: ("init", "bootstrap", "simulator"),
     _DAILY: ("plan", "apply", "sync", "check", "watch", "run"),
     _ANSWERS: ("explain", "predict"),
-    _PEOPLE: ("proposals", "approve", "reject", "waive", "waivers", "quarantine"),
+    _PEOPLE: (
+        "proposals",
+        "approve",
+        "reject",
+        "freeze",
+        "unfreeze",
+        "unlock",
+        "waive",
+        "waivers",
+        "quarantine",
+    ),
     _RECORD: ("status", "doctor", "backup", "restore"),
 }
 """Name of a command, of its module and of its function."""
@@ -43,8 +53,8 @@ _FAMILIES: Final[Mapping[str, tuple[Group, str, tuple[str, ...]]]] = {
     ),
     "accounts": (
         _PEOPLE,
-        "Accounts: drafts made in the console, and those that are for a time.",
-        ("drafts", "complete", "term", "temporary"),
+        "Accounts: drafts made in the console, those that are for a time, and what is asked for any.",
+        ("drafts", "complete", "term", "temporary", "restore", "exempt", "deregister"),
     ),
     "lifecycle": (
         _DAILY,

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Annotated, Final
 
 from cyclopts import Parameter
+from rich.console import Console
 
 from quanheng.cli.asking import confirm
 from quanheng.cli.labels import PROPOSAL_STATES
@@ -18,7 +19,8 @@ from quanheng.cli.session import Session
 from quanheng.errors import ConfigurationError, RefusedError
 from quanheng.keycloak.login import AuthenticatedPerson, authenticate_person
 from quanheng.model.person import Proposal, ProposalKind
-from quanheng.operations.approve import decide, read_proposals
+from quanheng.operations.approve import decide_all, read_proposals
+from quanheng.operations.lifecycle.lifting import HANDLED, AccountNow, accounts_after
 
 _START_SECONDS: Final = 10.0
 
@@ -46,18 +48,29 @@ def decide_chosen(session: Session, named: Sequence[str], choice: Choice, *, app
             "no proposal is named", remedy="copy keys from 'quanheng proposals', or name an area with --area"
         )
     person = authenticate(session, choice.open_with)
-    decided = decide(session.context, list(dict.fromkeys(keys)), person, approve=approve)
+    done = decide_all(session.context, list(dict.fromkeys(keys)), person, approve=approve)
+    accounts = accounts_after(session.context, done.people)
     payload = {
         "decided_by": str(person.username),
-        "proposals": [proposal_payload(item) for item in decided],
+        "proposals": [proposal_payload(item) for item in done.proposals],
+        "accounts": [
+            {"username": str(item.username), "enabled": item.enabled, "why": item.why} for item in accounts
+        ],
     }
-    session.report(
-        payload,
-        lambda out: out.print(
-            f"{person.username}：{PROPOSAL_STATES[decided[0].state]} {len(decided):,} 项。"
-            "下次同步（quanheng sync）时生效；超限计划须运行 quanheng apply --digest。"
-        ),
+    session.report(payload, lambda out: _tell(out, str(person.username), done.proposals, accounts))
+
+
+def _tell(out: Console, who: str, decided: Sequence[Proposal], accounts: Sequence[AccountNow]) -> None:
+    state = PROPOSAL_STATES[decided[0].state]
+    later = any(item.kind not in HANDLED for item in decided)
+    out.print(
+        f"{who}：{state} {len(decided):,} 项。"
+        + ("下次同步（quanheng sync）时生效；超限计划须运行 quanheng apply --digest。" if later else "")
     )
+    for item in accounts:
+        off = f"停用（{item.why}）" if item.why else "尚未启用，值守进程或下次同步（quanheng sync）时处理"
+        on = "启用" if not item.why else f"尚未停用（{item.why}），值守进程或下次同步（quanheng sync）时处理"
+        out.print(f"{item.username}：账号现为{on if item.enabled else off}。")
 
 
 def _choose(session: Session, keys: Sequence[str], choice: Choice) -> list[str]:

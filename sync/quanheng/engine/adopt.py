@@ -44,6 +44,7 @@ def adopt_accounts(registry: Registry, observed: ObservedRealm, *, today: date) 
     put: list[Hold] = []
     lifted: list[tuple[PersonId, str]] = []
     findings: list[Finding] = []
+    held = {person for person, _ in holds}
     for person in registry.persons.values():
         user = _find(person, accounts.get(person.id), observed, by_card)
         if user is None:
@@ -74,6 +75,10 @@ def adopt_accounts(registry: Registry, observed: ObservedRealm, *, today: date) 
         elif user.enabled and not account.enabled_written and key in holds and holds[key].origin == CONSOLE:
             del holds[key]
             lifted.append((person.id, HoldKind.FROZEN))
+            account = replace(account, enabled_written=True)
+        elif user.enabled and not account.enabled_written and person.id not in held:
+            # Switched on by hand at the moment when the last hold was lifted: what we would have done. Did we
+            # not take it for ours, whoever switches it off next would not be heeded.
             account = replace(account, enabled_written=True)
         accounts[person.id] = account
     return Adopted(

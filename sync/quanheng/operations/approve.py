@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from quanheng.clock import day_in_china
 from quanheng.delegation.holders import Seat
 from quanheng.engine.merge import proposal_key
 from quanheng.errors import RefusedError
 from quanheng.keycloak.login import AuthenticatedPerson
 from quanheng.ledger.chain import Ledger
 from quanheng.ledger.entry import Entry
-from quanheng.model.ids import OrgCode
+from quanheng.model.ids import OrgCode, PersonId
 from quanheng.model.person import PersonRecord, Proposal, ProposalKind, ProposalState, Waiver
 from quanheng.model.registry import Registry
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
+from quanheng.operations.lifecycle.deciders import belonging_of, who_may_decide
+from quanheng.operations.lifecycle.lifting import HANDLED, give_effect, person_of, settle
 from quanheng.operations.offices_held import record_of, seats_of
 from quanheng.operations.organisations import units_of
 from quanheng.operations.standing import APPROVED, REJECTED
@@ -40,52 +43,83 @@ def read_proposals(context: Context, *, all_states: bool = False) -> tuple[Propo
     return tuple(item for item in found if all_states or item.state is ProposalState.OPEN)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What was decided."""
+
+    proposals: tuple[Proposal, ...]
+    people: tuple[PersonId, ...]
+    """Whose accounts it changed at once; see :func:`quanheng.operations.lifecycle.lifting.accounts_after`."""
+
+
 def decide(
     context: Context, keys: Sequence[str], person: AuthenticatedPerson, *, approve: bool
 ) -> tuple[Proposal, ...]:
+    """The same as :func:`decide_all`, for who wants no more than the proposals."""
+    return decide_all(context, keys, person, approve=approve).proposals
+
+
+def decide_all(
+    context: Context, keys: Sequence[str], person: AuthenticatedPerson, *, approve: bool
+) -> Decided:
     """Approve or reject proposals as a person who has proved who it is.
 
     All or none: raises :class:`RefusedError` when one is unknown, decided already, or not this
-    person's to decide. Whoever is concerned, or made the plan, never decides.
+    person's to decide. Whoever is concerned, or made the plan, never decides. What is approved about an
+    account takes effect at once; everything else with the next sync.
     """
     now = context.clock()
-    with hold_lease(context) as lease, context.database.transaction() as connection:
-        lease.assert_held(connection)
-        registry = read_trusted(connection, context.keyring).registry
-        units = units_of(context, registry, {})
-        approver = record_of(registry, person.username)
-        seats = seats_of(context, registry, units, person)
-        stored = connection.execute(select(tables.proposal.c.key)).scalars().all()
-        decided = []
-        for key in keys:
-            proposal = _find(registry, key, stored)
-            _require_unconcerned(registry, proposal, approver)
-            _require_entitled(context, registry, units, proposal, approver, seats)
-            state = ProposalState.APPROVED if approve else ProposalState.REJECTED
-            decided.append(replace(proposal, state=state, decided_by=approver.username, decided_at=now))
-        put_proposals(connection, sign_proposals(context.keyring, decided), now)
-        for proposal in decided:
-            if proposal.kind is ProposalKind.UNSAFE_PLAN and approve:
-                approve_plan(connection, proposal.subject, approver.username, now)
-        if any(proposal.kind is not ProposalKind.UNSAFE_PLAN for proposal in decided):
-            raise_revision(connection)
-        Ledger(connection, context.keyring, context.clock).append(
-            [
-                Entry(
-                    kind=APPROVED if approve else REJECTED,
-                    body={
-                        "key": proposal.key,
-                        "kind": proposal.kind,
-                        "subject": proposal.subject,
-                        "area": proposal.area,
-                        "post": proposal.post,
-                        "by": approver.username,
-                    },
-                )
-                for proposal in decided
-            ]
-        )
-        return tuple(decided)
+    with hold_lease(context) as lease:
+        with context.database.transaction() as connection:
+            lease.assert_held(connection)
+            registry = read_trusted(connection, context.keyring).registry
+            units = units_of(context, registry, {})
+            approver = record_of(registry, person.username)
+            seats = seats_of(context, registry, units, person)
+            stored = connection.execute(select(tables.proposal.c.key)).scalars().all()
+            decided = []
+            for key in keys:
+                proposal = _find(registry, key, stored)
+                _require_unconcerned(context, registry, proposal, approver)
+                _require_entitled(context, registry, units, proposal, approver, seats)
+                state = ProposalState.APPROVED if approve else ProposalState.REJECTED
+                decided.append(replace(proposal, state=state, decided_by=approver.username, decided_at=now))
+            put_proposals(connection, sign_proposals(context.keyring, decided), now)
+            for proposal in decided:
+                if proposal.kind is ProposalKind.UNSAFE_PLAN and approve:
+                    approve_plan(connection, proposal.subject, approver.username, now)
+            if any(proposal.kind is not ProposalKind.UNSAFE_PLAN for proposal in decided):
+                raise_revision(connection)
+            _write_down(context, connection, decided, approver, approve=approve)
+            people = give_effect(context, connection, registry, decided, approver.username) if approve else ()
+        settle(context, lease, registry, people)
+    return Decided(proposals=tuple(decided), people=people)
+
+
+def _write_down(
+    context: Context,
+    connection: Connection,
+    decided: Sequence[Proposal],
+    approver: PersonRecord,
+    *,
+    approve: bool,
+) -> None:
+    Ledger(connection, context.keyring, context.clock).append(
+        [
+            Entry(
+                kind=APPROVED if approve else REJECTED,
+                body={
+                    "key": proposal.key,
+                    "kind": proposal.kind,
+                    "subject": proposal.subject,
+                    "area": proposal.area,
+                    "post": proposal.post,
+                    "by": approver.username,
+                },
+            )
+            for proposal in decided
+        ]
+    )
 
 
 def _find(registry: Registry, key: str, stored: Sequence[str]) -> Proposal:
@@ -120,7 +154,9 @@ def _refuse(approver: PersonRecord, proposal: Proposal, why: str, remedy: str) -
     return RefusedError(f"{approver.username} may not decide {proposal.key[:12]}: {why}", remedy=remedy)
 
 
-def _require_unconcerned(registry: Registry, proposal: Proposal, approver: PersonRecord) -> None:
+def _require_unconcerned(
+    context: Context, registry: Registry, proposal: Proposal, approver: PersonRecord
+) -> None:
     """Refuse whom the proposal is about, by person and not only by the staff number of the moment."""
     remedy = "have another administrator decide"
     if proposal.proposer == f"realm:{approver.username}":
@@ -131,6 +167,8 @@ def _require_unconcerned(registry: Registry, proposal: Proposal, approver: Perso
         for other in registry.persons.values():
             about.add(proposal_key(proposal.kind, other.document_index, mine, proposal.subject))
     if proposal.kind is ProposalKind.WAIVER and _waiver(registry, proposal).person == approver.id:
+        about.add(proposal.key)
+    if proposal.kind in HANDLED and person_of(context, registry, proposal) == approver.id:
         about.add(proposal.key)
     if proposal.subject == approver.staff_no or proposal.key in about:
         raise _refuse(approver, proposal, "it concerns the same person", remedy)
@@ -162,6 +200,13 @@ def _require_entitled(
     if proposal.kind is ProposalKind.UNSAFE_PLAN:
         if not any(seat.area == root for seat in seats):
             raise refuse("only administrators of the province approve unsafe plans", "ask one of them")
+        return
+    if proposal.kind in HANDLED:
+        today = day_in_china(context.clock())
+        about = person_of(context, registry, proposal)
+        where = belonging_of(registry, context.pack, units, about, today=today)
+        if who_may_decide(context.pack, units, where).isdisjoint(seats):
+            raise refuse(f"it has no charge of accounts in {where.area.code}", "ask the level above")
         return
     at = proposal.area or root
     post = context.pack.post_at(proposal.post, at) if proposal.post is not None else None

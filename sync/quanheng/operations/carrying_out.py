@@ -22,17 +22,18 @@ from quanheng.model.change import Change, ChangeKind, Json
 from quanheng.model.person import APPLICATION, Proposal, ProposalState
 from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
 from quanheng.model.registry import ClaimKey
+from quanheng.operations.committing import commit
 from quanheng.operations.context import Context
 from quanheng.operations.guarding import publish_rules
 from quanheng.operations.noting import note
 from quanheng.operations.refresh import distrust_mirror, sweep
 from quanheng.operations.standing import APPLICATION_ENDED, WITHDRAWN
+from quanheng.operations.switched_off import end_their_sessions, judge_held_again
 from quanheng.store.holder import this_process
 from quanheng.store.lease import Lease
 from quanheng.store.mirror import find_in_mirror, replace_groups
 from quanheng.store.plans import PlanState, read_journal, read_plan, read_unfinished, set_plan_state
 from quanheng.store.recorder import StoreRecorder
-from quanheng.store.registry import commit_delta
 from quanheng.store.rotation import require_index_key
 from quanheng.store.watching import ToJudge, clear_to_judge
 
@@ -118,10 +119,11 @@ def carry_out(
                 lease.assert_held(connection)
                 clear_to_judge(connection, repairs)
         return Outcome(done={}, refused=())
+    end_their_sessions(context, lease, plan.delta.adopted)
     with context.database.transaction() as connection:
         lease.assert_held(connection)
         if repairs is None or not plan.delta.empty:
-            commit_delta(connection, plan.delta, context.keyring, context.clock())
+            commit(context, connection, plan.delta)
             _note_withdrawn(context, connection, plan.delta.proposals)
             _note_ended(context, connection, plan.delta.claims_ended)
         set_plan_state(connection, plan.digest, PlanState.APPLYING, context.clock())
@@ -156,6 +158,7 @@ def carry_out(
             replace_groups(connection, groups)  # a new name changes the paths of all below it
         if repairs is not None:
             clear_to_judge(connection, repairs)
+        judge_held_again(context, connection, plan)
         set_plan_state(connection, plan.digest, PlanState.APPLIED, context.clock())
         note(
             context,

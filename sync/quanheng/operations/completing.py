@@ -30,6 +30,7 @@ from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.model.registry import AccountRecord, Registry, RegistryDelta
 from quanheng.model.staff import Declaration, Mode, OrgKind, OrgUnit, Origin, Reading, RejectedRow, StaffRow
 from quanheng.operations.carrying_out import hold_lease, recover
+from quanheng.operations.committing import commit
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.offices_held import record_of, seats_of
@@ -44,7 +45,6 @@ from quanheng.policy.schema import Over, Power
 from quanheng.policy.units import Units
 from quanheng.sources.reasons import EXPLANATIONS
 from quanheng.sources.rows import RowJudge
-from quanheng.store.registry import commit_delta
 from quanheng.store.tables import ledger
 from quanheng.store.watching import ToJudge
 
@@ -165,7 +165,7 @@ def complete(
             _, maker = _read_seen(connection).get(examined.draft.id, _UNSEEN)
             made_by, alone = _name_of(observed, maker), maker == person.subject
             delta, made = _build_delta(context, examined, approver, now, taken)
-            commit_delta(connection, delta, keyring, now)
+            commit(context, connection, delta)
             note(
                 context,
                 connection,

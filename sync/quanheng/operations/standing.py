@@ -2,21 +2,30 @@
 still stands.
 
 Whoever can write to the store, but has no keys, could otherwise put back a basis that has ended, or an
-approval that was withdrawn, with its old signature, or take a withholding away.
+approval that was withdrawn, with its old signature, or take a withholding or a hold away.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
+from quanheng.logs import redact_text
 from quanheng.model.ids import OrgCode, PersonId, PostId
-from quanheng.model.person import BasisKind, GrantedBasis, Proposal, ProposalState, Withholding
+from quanheng.model.person import (
+    BasisKind,
+    GrantedBasis,
+    Hold,
+    HoldKind,
+    Proposal,
+    ProposalState,
+    Withholding,
+)
 from quanheng.model.registry import Seat
 from quanheng.store.tables import ledger
 
@@ -30,9 +39,14 @@ REJECTED: Final = "proposal_rejected"
 WITHDRAWN: Final = "proposal_withdrawn"
 APPLICATION_COMPLETED: Final = "application_completed"
 APPLICATION_ENDED: Final = "application_ended"
+HOLD_PUT: Final = "hold_put"
+HOLD_LIFTED: Final = "hold_lifted"
 _APPLICATIONS: Final = (APPLICATION_COMPLETED, APPLICATION_ENDED)
 _SEATS: Final = (BASIS_ADOPTED, BASIS_ENDED, WITHHOLDING_ADOPTED, WITHHOLDING_ENDED)
 _PROPOSALS: Final = (APPROVED, REJECTED, WITHDRAWN)
+_HOLDS: Final = (HOLD_PUT, HOLD_LIFTED)
+_FEW: Final = 20
+"""Of so many people the entries about holds are searched for one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,8 @@ class Standing:
     seats: Mapping[Seat, _Last] = field(default_factory=dict)
     proposals: Mapping[str, str] = field(default_factory=dict)
     applications: Mapping[PersonId, str] = field(default_factory=dict)
+    holds: Mapping[tuple[PersonId, HoldKind], Hold] = field(default_factory=dict)
+    """Those that were put and not lifted since, as far as they were asked for."""
 
     def has_basis(self, basis: GrantedBasis) -> bool:
         """Whether a basis has not ended. Only those of the console begin and end with an entry."""
@@ -74,6 +90,14 @@ class Standing:
             if last.kind == WITHHOLDING_ADOPTED
         }
 
+    def differs(self, hold: Hold) -> Hold | None:
+        """What the ledger has of a stored hold, when that is another day or origin; one that was put before
+        there were entries is believed."""
+        last = self.holds.get((hold.person, hold.kind))
+        if last is None or (last.since, last.origin) == (hold.since, redact_text(hold.origin)):
+            return None
+        return last
+
     def state_of(self, proposal: Proposal) -> ProposalState:
         """The state that a proposal is in by right: one that was rejected stays so, and an approval that was
         withdrawn needs another."""
@@ -85,10 +109,11 @@ class Standing:
         return proposal.state
 
 
-def read_standing(connection: Connection) -> Standing:
+def read_standing(connection: Connection, *, held: Collection[PersonId] | None = None) -> Standing:
     """Read the decisions among the ledger's entries: few, and found by their kind.
 
-    Whether the ledger itself is whole is for ``quanheng ledger verify`` to say.
+    ``held``: whose holds are read, None for everybody's: in years there are as many as accounts. Whether the
+    ledger itself is whole is for ``quanheng ledger verify`` to say.
     """
     query = (
         select(ledger.c.kind, ledger.c.at, ledger.c.body)
@@ -107,4 +132,40 @@ def read_standing(connection: Connection) -> Standing:
         elif "person" in told:
             seat = (PersonId(told["person"]), PostId(told["post"]), OrgCode(told["area"]))
             seats[seat] = _Last(kind, str(told["actor"]), at)
-    return Standing(seats=seats, proposals=proposals, applications=applications)
+    return Standing(
+        seats=seats, proposals=proposals, applications=applications, holds=_read_holds(connection, held)
+    )
+
+
+def _read_holds(
+    connection: Connection, held: Collection[PersonId] | None
+) -> Mapping[tuple[PersonId, HoldKind], Hold]:
+    found: dict[tuple[PersonId, HoldKind], Hold] = {}
+    for kind, told in _entries_of_holds(connection, held):
+        place = (PersonId(told["person"]), HoldKind(told["kind"]))
+        if kind == HOLD_LIFTED:
+            found.pop(place, None)
+        elif held is None or place[0] in held:
+            found[place] = Hold(
+                person=place[0],
+                kind=place[1],
+                since=date.fromisoformat(told["since"]),
+                reason="见台账",
+                origin=str(told["origin"]),
+            )
+    return found
+
+
+def _entries_of_holds(
+    connection: Connection, held: Collection[PersonId] | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    if held is not None and not held:
+        return
+    query = select(ledger.c.kind, ledger.c.body).where(ledger.c.kind.in_(_HOLDS)).order_by(ledger.c.sequence)
+    if held is None or len(held) > _FEW:
+        yield from ((kind, json.loads(body)) for kind, body in connection.execute(query))
+        return
+    for person in sorted(held):
+        # Nobody can put quotation marks into a body: they are escaped there.
+        mine = query.where(ledger.c.body.contains(f'"person":"{person}"', autoescape=True))
+        yield from ((kind, json.loads(body)) for kind, body in connection.execute(mine))

@@ -15,23 +15,28 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection
 
 from quanheng.engine.source_posts import BOOTSTRAP
-from quanheng.engine.waivers import waiver_key
 from quanheng.identity.port import Keyring
 from quanheng.ledger.entry import canonical_json, moment_text
-from quanheng.model.finding import Finding, FindingKind
+from quanheng.model.finding import Finding
 from quanheng.model.ids import KeycloakId, PersonId
 from quanheng.model.person import (
     APPLICATION,
     Claim,
     GrantedBasis,
     Proposal,
-    ProposalKind,
     ProposalState,
-    Waiver,
     Withholding,
 )
 from quanheng.model.registry import Founder, Registry, Seat
 from quanheng.operations.standing import Standing, read_standing
+from quanheng.operations.trust_records import (
+    forged,
+    may_come_back,
+    name_of,
+    true_holds,
+    true_requests,
+    true_waivers,
+)
 from quanheng.store.meta import read_founders_signature
 from quanheng.store.registry import read_part, read_registry
 
@@ -71,10 +76,15 @@ def read_trusted_part(
     users: Collection[KeycloakId],
     persons: Collection[PersonId] = (),
 ) -> Trusted:
-    """The same for a few people; see :func:`quanheng.store.registry.read_part`."""
+    """The same for a few people; see :func:`quanheng.store.registry.read_part`.
+
+    Of their holds the ledger is asked where one that is missing, or is not what it was, would have an account
+    switched on: this is done every few seconds.
+    """
     founders_signature = read_founders_signature(connection)
     part = read_part(connection, users, persons)
-    return trust(part, keyring, founders_signature or "", read_standing(connection))
+    standing = read_standing(connection, held=may_come_back(part))
+    return trust(part, keyring, founders_signature or "", standing)
 
 
 def trust(registry: Registry, keyring: Keyring, founders_signature: str, standing: Standing) -> Trusted:
@@ -85,52 +95,44 @@ def trust(registry: Registry, keyring: Keyring, founders_signature: str, standin
         signed = _as_signed(proposal)
         if signed is not None and not _holds(keyring, _message(signed), proposal.signature or ""):
             del proposals[key]
-            findings.append(_forged(proposal.subject, _FORGED[signed.state].format(key=key[:12])))
+            findings.append(forged(proposal.subject, _FORGED[signed.state].format(key=key[:12])))
         elif (state := standing.state_of(proposal)) is not proposal.state:
             proposals[key] = replace(proposal, state=state)
-            findings.append(_forged(proposal.subject, f"事项 {key[:12]} 与台账的最后记载不符，以台账为准"))
+            findings.append(forged(proposal.subject, f"事项 {key[:12]} 与台账的最后记载不符，以台账为准"))
     founders = registry.founders
     if founders and not _holds(keyring, founders_message(founders), founders_signature):
         founders = ()
-        findings.append(_forged("bootstrap", "首任管理员的任命没有有效签名，不予承认"))
+        findings.append(forged("bootstrap", "首任管理员的任命没有有效签名，不予承认"))
     bases: list[GrantedBasis] = []
     for basis in registry.bases:
         if not _holds(keyring, _basis_message(basis), basis.signature):
-            findings.append(_forged(_username(registry, basis.person), "授予依据没有有效签名，不予承认"))
+            findings.append(forged(name_of(registry, basis.person), "授予依据没有有效签名，不予承认"))
         elif not standing.has_basis(basis):
-            findings.append(_forged(_username(registry, basis.person), "授予依据依台账已终止，不予承认"))
+            findings.append(forged(name_of(registry, basis.person), "授予依据依台账已终止，不予承认"))
         else:
             bases.append(basis)
     withholdings: dict[Seat, Withholding] = {}
     for item in registry.withholdings:
         if not _holds(keyring, _withholding_message(item), item.signature):
-            findings.append(_forged(_username(registry, item.person), "收回记录没有有效签名，不予承认"))
+            findings.append(forged(name_of(registry, item.person), "收回记录没有有效签名，不予承认"))
         elif not standing.has_withholding(item):
-            findings.append(_forged(_username(registry, item.person), "收回记录依台账已解除，不予承认"))
+            findings.append(forged(name_of(registry, item.person), "收回记录依台账已解除，不予承认"))
         else:
             withholdings[item.person, item.post, item.area] = item
     for seat, item in standing.withholdings().items():
         if item.person in registry.persons and seat not in withholdings:
             withholdings[seat] = item
-            findings.append(_forged(_username(registry, item.person), "台账中的收回记录不见了，仍按收回处理"))
+            findings.append(forged(name_of(registry, item.person), "台账中的收回记录不见了，仍按收回处理"))
     claims = dict(registry.claims)
     for place, claim in registry.claims.items():
         if claim.source != APPLICATION:
             continue
         if not _holds(keyring, _claim_message(claim), claim.signature):
             del claims[place]
-            findings.append(_forged(_username(registry, claim.person), "申请补全没有有效签名，不予承认"))
+            findings.append(forged(name_of(registry, claim.person), "申请补全没有有效签名，不予承认"))
         elif not standing.has_application(claim.person):
             del claims[place]
-            findings.append(_forged(_username(registry, claim.person), "申请补全依台账已终止，不予承认"))
-    waivers: list[Waiver] = []
-    for waiver in registry.waivers:
-        # A waiver's key says all of it, and the approval of that key is signed.
-        found = proposals.get(waiver.key)
-        if found is not None and found.kind is ProposalKind.WAIVER and waiver.key == waiver_key(waiver):
-            waivers.append(waiver)
-        else:
-            findings.append(_forged(_username(registry, waiver.person), "豁免与其申请不符，不予承认"))
+            findings.append(forged(name_of(registry, claim.person), "申请补全依台账已终止，不予承认"))
     return Trusted(
         registry=replace(
             registry,
@@ -138,8 +140,10 @@ def trust(registry: Registry, keyring: Keyring, founders_signature: str, standin
             proposals=proposals,
             founders=founders,
             bases=tuple(bases),
+            holds=true_holds(registry, standing, findings),
             withholdings=tuple(withholdings.values()),
-            waivers=tuple(waivers),
+            waivers=true_waivers(registry, proposals, findings),
+            requests=true_requests(registry, proposals, findings),
         ),
         findings=tuple(findings),
     )
@@ -195,11 +199,6 @@ def _verify(keyring: Keyring, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def _username(registry: Registry, person: PersonId) -> str:
-    known = registry.persons.get(person)
-    return str(person) if known is None else str(known.username)
-
-
 def _basis_message(basis: GrantedBasis) -> bytes:
     seat = [basis.person, basis.post, basis.area]
     parts = [_BASIS, *seat, str(basis.kind), basis.actor, moment_text(basis.at), basis.reason]
@@ -252,7 +251,3 @@ def _message(proposal: Proposal) -> bytes:
     if proposal.state is ProposalState.OPEN:
         parts.append(proposal.summary)
     return canonical_json(parts).encode()
-
-
-def _forged(subject: str, detail: str) -> Finding:
-    return Finding(kind=FindingKind.FORGED_DECISION, subject=subject, detail=detail, violation=True)

@@ -20,20 +20,20 @@ from quanheng.engine.plan import Plan, digest_of, order_changes
 from quanheng.engine.safety import Excess, judge_safety
 from quanheng.lifecycle.last_one import top_offices
 from quanheng.lifecycle.terms import ORIGIN, article_of
-from quanheng.model.change import Change, ChangeKind, Json
+from quanheng.model.change import Change, ChangeKind
 from quanheng.model.ids import KeycloakId, PersonId, PostId
 from quanheng.model.person import Hold, HoldKind, PersonRecord
 from quanheng.model.realm import ObservedRealm
 from quanheng.model.registry import Registry, RegistryDelta
+from quanheng.operations import committing
 from quanheng.operations.carrying_out import carry_out
 from quanheng.operations.context import Context
-from quanheng.operations.noting import note
 from quanheng.operations.trust import read_trusted
 from quanheng.store.lease import Lease
 from quanheng.store.meta import read_number
 from quanheng.store.mirror import read_mirror
 from quanheng.store.plans import save_plan
-from quanheng.store.registry import commit_delta, count_accounts
+from quanheng.store.registry import count_accounts
 
 _PLANNER: Final = f"{ORIGIN}:"
 
@@ -99,16 +99,7 @@ def lift_hold(context: Context, connection: Connection, hold: Hold) -> None:
 
     Whoever calls it has the account judged afterwards: something else may hold it too.
     """
-    next_serial = read_number(connection, "next_serial", 1)
-    delta = RegistryDelta(holds_lifted=((hold.person, hold.kind),), next_serial=next_serial)
-    commit_delta(connection, delta, context.keyring, context.clock())
-    body: dict[str, Json] = {
-        "person": str(hold.person),
-        "kind": hold.kind,
-        "since": hold.since.isoformat(),
-        "origin": hold.origin,
-    }
-    note(context, connection, "hold_lifted", body)
+    committing.lift_hold(context, connection, hold.person, hold.kind)
 
 
 def last_at_the_top(context: Context, known: Registry, going: Collection[PersonId]) -> frozenset[PersonId]:

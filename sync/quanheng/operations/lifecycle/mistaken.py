@@ -13,6 +13,7 @@ from quanheng.logs import get_logger
 from quanheng.model.ids import PersonId
 from quanheng.model.person import HoldKind
 from quanheng.model.registry import RegistryDelta
+from quanheng.operations.committing import commit
 from quanheng.operations.context import Context
 from quanheng.operations.lifecycle.locking import ORIGIN
 from quanheng.operations.noting import note_all
@@ -20,7 +21,6 @@ from quanheng.operations.watching.repairing import repair
 from quanheng.store.lease import Lease
 from quanheng.store.logins import read_last_logins, read_people_of
 from quanheng.store.meta import read_number
-from quanheng.store.registry import commit_delta
 from quanheng.store.tables import hold
 from quanheng.store.watching import ToJudge
 
@@ -62,7 +62,7 @@ def lift_mistaken(context: Context, lease: Lease) -> int:
             holds_lifted=tuple((person, HoldKind.INACTIVE) for person in wrong),
             next_serial=read_number(connection, "next_serial", 1),
         )
-        commit_delta(connection, delta, context.keyring, context.clock())
+        commit(context, connection, delta)
         note_all(context, connection, [("lock_mistaken", {"person": str(person)}) for person in wrong])
     log.warning("locks were lifted: a login before them came to light", accounts=len(wrong))
     repair(context, lease, ToJudge(users=frozenset(users[person] for person in wrong if person in users)))

@@ -25,6 +25,7 @@ from quanheng.model.ids import KeycloakId, OrgCode, PostId, join
 from quanheng.model.realm import AdminEvent, ObservedRealm, RealmGroup, RealmUser
 from quanheng.model.registry import RegistryDelta
 from quanheng.notify.port import NoticeKind
+from quanheng.operations.committing import commit
 from quanheng.operations.context import Context
 from quanheng.operations.guarding import exchanged_names, names_of
 from quanheng.operations.noting import note, note_all
@@ -44,7 +45,6 @@ from quanheng.operations.watching.news import CLOCK_SLACK
 from quanheng.policy.effective import Powers
 from quanheng.policy.units import Units
 from quanheng.store.mirror import read_users
-from quanheng.store.registry import commit_delta
 from quanheng.store.watching import ToJudge, put_exposures, put_to_judge
 from quanheng.watch.actors import Move, MoveKind, are_overtaken, find_moves
 from quanheng.watch.adopting import Adopter, Adoption, Stood
@@ -247,7 +247,7 @@ def _commit(context: Context, connection: Connection, adoption: Adoption) -> Non
         withholdings_ended=adoption.withholdings_ended,
         next_serial=adoption.registry.next_serial,
     )
-    commit_delta(connection, delta, keyring, context.clock())
+    commit(context, connection, delta)
 
 
 def _told(stood: Stood, groups: Mapping[KeycloakId, RealmGroup]) -> dict[str, Json]:
