@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
+
+from sqlalchemy import make_url
 
 from quanheng.clock import CHINA, day_in_china
 from quanheng.ledger.chain import Ledger
@@ -20,6 +23,9 @@ _LATE: Final = timedelta(days=1)
 
 def examine_lifecycle(context: Context) -> Iterator[Result]:
     """The last day that was done, what was wrong with login events, and times of which they are missing."""
+    url = make_url(context.settings.store_url)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
+        return  # looking would make one; that it is missing is told elsewhere
     with context.database.reading() as connection:
         begun = Ledger(connection, context.keyring, context.clock).last() is not None
         position, problem = read_position(connection), read_problem(connection)
