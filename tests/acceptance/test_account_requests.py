@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from quanheng.errors import ConfigurationError, QuanhengError, RefusedError, Unr
 from quanheng.model.finding import FindingKind
 from quanheng.model.person import HoldKind, ProposalKind, ProposalState, RequestKind
 from quanheng.operations.approve import decide_all
+from quanheng.operations.lifecycle.history import take_in_history
 from quanheng.operations.lifecycle.lifting import AccountNow, accounts_after
 from quanheng.operations.lifecycle.requesting import ask_request, prepare_request
 from quanheng.operations.trust import read_trusted
@@ -101,6 +103,20 @@ def test_unlocked_at_once_and_counted_anew(life: Life) -> None:
     assert life.enabled(CLERK)
     weeks(life, 1)
     assert life.holds(CLERK) == {HoldKind.INACTIVE}
+
+
+def test_a_history_does_not_undo_an_unlock(life: Life, tmp_path: Path) -> None:
+    """Taken in again, it locks nobody anew who was given back, be it on the day that the account was made."""
+    file = tmp_path / "history.csv"
+    file.write_text(f"账号,系统,登录时间\n{CLERK},jiujinban,2025-11-01\n", encoding="utf-8")
+    take_in_history(life.context, file)
+    life.day()
+    assert life.holds(CLERK) == {HoldKind.INACTIVE}
+    after(life, ask(life, UNLOCK).key)
+    take_in_history(life.context, file)
+    life.world.pass_time(hours=2)
+    life.day()
+    assert life.enabled(CLERK)
 
 
 def test_unlocked_when_the_console_was_quicker(life: Life) -> None:

@@ -6,15 +6,15 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from deploy.local.postgres import LocalPostgres
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import bindparam, event, insert, select, text, update
 
 from fixtures.servers_postgres import SETTLED
 from quanheng.errors import ConfigurationError, IntegrityError, UnreachableError
@@ -54,6 +54,39 @@ def test_several_may_migrate_at_once(empty_postgres_url: str, tmp_path: Path) ->
                 assert list(pool.map(migrate, [database.engine] * 3)) == [None] * 3
             with database.reading() as connection:
                 require_migrated(connection)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_who_was_given_back_before_is_known(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """In a store of before 0006: whose account counts from later than the day on which they came."""
+    sqlite = kind == "sqlite"
+    url = f"sqlite:///{tmp_path / 'old.db'}" if sqlite else request.getfixturevalue("empty_postgres_url")
+    with open_database(url, clock=lambda: SETTLED) as database:
+        migrate(database.engine, "0005")
+        with database.transaction() as connection:
+            for number, days in enumerate((0, 40)):
+                made: dict[str, Any] = {
+                    "id": f"p{number}",
+                    "serial": number,
+                    "document_sealed": b"",
+                    "phone_sealed": b"",
+                    "created_at": SETTLED,
+                }
+                texts = ("username", "subject", "document_index", "phone_index", "name", "staff_no")
+                connection.execute(insert(tables.person).values(made | dict.fromkeys(texts, f"t{number}")))
+                values = "VALUES (:who, :who, true, :start)"
+                connection.execute(
+                    text(
+                        f"INSERT INTO account (person_id, keycloak_id, enabled_written, counts_from) {values}"
+                    ).bindparams(bindparam("start", type_=tables.Instant())),
+                    {"who": f"p{number}", "start": SETTLED + timedelta(days=days)},
+                )
+        migrate(database.engine)
+        query = select(tables.account.c.given_back).order_by(tables.account.c.person_id)
+        with database.reading() as connection:
+            assert connection.execute(query).scalars().all() == [False, True]
 
 
 def test_a_store_without_tables_is_refused(tmp_path: Path) -> None:

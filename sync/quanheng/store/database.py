@@ -236,8 +236,8 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
     return returned.first() is not None
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to this version's; one process at a time, whole or not at all.
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema to this version's, or to an earlier revision; one process at a time, all or nothing.
 
     Raises :class:`ConfigurationError` when a newer version has written the store.
     """
@@ -247,7 +247,7 @@ def migrate(engine: Engine) -> None:
         config = _alembic_config()
         _require_known(connection, config)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def schema_revision(connection: Connection) -> str | None:

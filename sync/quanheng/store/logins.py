@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select, update
@@ -16,7 +16,6 @@ from quanheng.store.tables import account, claim, last_login, login_gap, person
 
 _AT_A_TIME: Final = 500
 """Rows of one statement, and values in one list of a query."""
-_SOON: Final = timedelta(days=1)
 
 Logins = Mapping[tuple[PersonId, str], datetime]
 """The newest login of a person to a client."""
@@ -117,40 +116,36 @@ def read_unused(
     ]
 
 
-def begin_counts(connection: Connection, people: Collection[PersonId], now: datetime) -> None:
-    """Have accounts count from now: they were made, or given back, and nobody could log in to them before."""
+def begin_counts(
+    connection: Connection, people: Collection[PersonId], now: datetime, *, given_back: bool
+) -> None:
+    """Have accounts count from now: nobody could log in to them before. ``given_back``: they were there, and
+    switched off; else they were made."""
     for only in _portions(account.c.person_id, people):
-        connection.execute(update(account).where(only).values(counts_from=now))
+        connection.execute(update(account).where(only).values(counts_from=now, given_back=given_back))
 
 
 def seed_counts(connection: Connection, people: Mapping[PersonId, datetime]) -> int:
     """Have accounts count from an earlier moment, of which a history tells, than that of their making; how
     many did. One that was given back since counts from there."""
-    made = _made_when_its_person_came(connection, people)
-    rows = [{"who": who, "at": at} for who, at in people.items() if who in made and made[who] > at]
+    start = func.coalesce(account.c.counts_from, person.c.created_at)
+    query = (
+        select(account.c.person_id, start.label("start"))
+        .join(person, person.c.id == account.c.person_id)
+        .where(account.c.given_back.is_(False))
+    )
+    rows = [
+        {"who": row.person_id, "at": people[PersonId(row.person_id)]}
+        for only in _portions(account.c.person_id, people)
+        for row in connection.execute(query.where(only))
+        if row.start > people[PersonId(row.person_id)]
+    ]
     statement = (
         update(account).where(account.c.person_id == bindparam("who")).values(counts_from=bindparam("at"))
     )
     if rows:
         connection.execute(statement, rows)
     return len(rows)
-
-
-def _made_when_its_person_came(
-    connection: Connection, people: Collection[PersonId]
-) -> Mapping[PersonId, datetime]:
-    """Of these people's accounts, those that count since they were made: an account is made by the sync that
-    first hears of its person, or soon after."""
-    start = func.coalesce(account.c.counts_from, person.c.created_at)
-    query = select(account.c.person_id, start.label("start"), person.c.created_at).join(
-        person, person.c.id == account.c.person_id
-    )
-    return {
-        PersonId(row.person_id): row.start
-        for only in _portions(account.c.person_id, people)
-        for row in connection.execute(query.where(only))
-        if row.start - row.created_at <= _SOON
-    }
 
 
 def read_newest_login(connection: Connection) -> datetime | None:

@@ -20,7 +20,6 @@ from quanheng.store.plans import write_journal
 from quanheng.store.registry import put_accounts
 
 _SWITCHES = {ChangeKind.CREATE, ChangeKind.ENABLE, ChangeKind.DISABLE}
-_GIVES = {ChangeKind.CREATE, ChangeKind.ENABLE}
 
 
 class StoreRecorder:
@@ -58,15 +57,17 @@ class StoreRecorder:
             put_users(connection, users.values())
             put_groups(connection, {r.group.id: r.group for r in results if r.group is not None}.values())
             put_accounts(connection, accounts.values())
-            begin_counts(connection, _given_back(results), now)
+            for kind in (ChangeKind.CREATE, ChangeKind.ENABLE):
+                given_back = kind is ChangeKind.ENABLE
+                begin_counts(connection, _switched_on(results, kind), now, given_back=given_back)
 
 
-def _given_back(results: Sequence[Result]) -> list[PersonId]:
-    """Who may log in from now on and could not before."""
+def _switched_on(results: Sequence[Result], kind: ChangeKind) -> list[PersonId]:
+    """Who may log in by such a change, and could not before."""
     return [
         result.change.person
         for result in results
-        if result.change.kind in _GIVES
+        if result.change.kind is kind
         and result.change.person is not None
         and result.user is not None
         and result.user.enabled

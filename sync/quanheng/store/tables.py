@@ -80,6 +80,8 @@ account = Table(
     # What we last wrote: tells a disable in the console (a hold) from drift.
     Column("counts_from", Instant),
     # When it was made, or given back: from then on three months without a login count. Null: not seen yet.
+    Column("given_back", Boolean, nullable=False, default=False),
+    # Whether it counts from when it was given back: no history begins the count earlier.
 )
 
 claim = Table(

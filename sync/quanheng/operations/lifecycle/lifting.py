@@ -131,7 +131,7 @@ def _carry_out(
         term = read_noted_terms(connection)[request.person]
         put_term(context, connection, replace(term, until=request.until), by=str(by), why=request.key)
     lift_hold(context, connection, request.person, hold.kind, why=request.key)
-    begin_counts(connection, [request.person], context.clock())
+    begin_counts(connection, [request.person], context.clock(), given_back=True)
 
 
 def _hold_about(registry: Registry, request: AccountRequest) -> Hold:
