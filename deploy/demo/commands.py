@@ -95,9 +95,15 @@ class Commands:
 
     def approve(self, keys: Iterable[str], person: Path) -> None:
         """Approve proposals as the person of a file, who logs in by card."""
-        browser = f"{sys.executable} -m deploy.local.card_login"
-        environment = {"QUANHENG_CARD_LOGIN": str(person.resolve()), "PYTHONPATH": str(_CHECKOUT)}
-        self._run("approve", *keys, "--open-with", browser, environment=environment)
+        self._run_logged_in("approve", *keys, person=person)
+
+    def unlock(self, user: str, reason: str, person: Path) -> None:
+        """Ask for a locked account back, as the person of a file, who logs in by card."""
+        self._run_logged_in("unlock", user, "--reason", reason, person=person)
+
+    def write_review(self) -> None:
+        """Write this month's lists of accounts that should be looked at."""
+        self._run("review", "write")
 
     def life(self, history: Path) -> None:
         """Take in a history of logins, show what the day brings, and do it."""
@@ -135,6 +141,11 @@ class Commands:
         done = self._start(arguments, environment=environment)
         self._require(done, arguments, accept)
         return done.returncode
+
+    def _run_logged_in(self, *arguments: str, person: Path) -> None:
+        browser = f"{sys.executable} -m deploy.local.card_login"
+        environment = {"QUANHENG_CARD_LOGIN": str(person.resolve()), "PYTHONPATH": str(_CHECKOUT)}
+        self._run(*arguments, "--open-with", browser, environment=environment)
 
     def _start(
         self,

@@ -19,6 +19,9 @@ store_url = "sqlite:///quanheng.db"
 keys_directory = "keys"
 anchors_directory = "anchors"
 
+[lifecycle]
+reviews_directory = "reviews"
+
 [keycloak]
 url = "{keycloak_url}"
 realm = "{realm}"

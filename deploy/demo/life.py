@@ -1,4 +1,5 @@
-"""The life of accounts at work: who has not come for three months is locked, who is near it is announced."""
+"""The life of accounts at work: who has not come for three months is locked, who is near it is announced, and
+what is not as it should be is put to the counties."""
 
 from __future__ import annotations
 
@@ -7,11 +8,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from rich.console import Console
 from tests.fixtures.people import Population, SyntheticRow
 
+from deploy.demo.approval import unlock
 from deploy.demo.commands import Commands
 from deploy.demo.folder import DemoFolder
-from deploy.demo.samples import Sample, first_county
+from deploy.demo.issue import Issue
+from deploy.demo.samples import DemoAdministrator, Sample, first_county
 from quanheng.clock import CHINA, Clock
 from quanheng.engine.calendar import add_months
 
@@ -24,15 +28,30 @@ _NEAR: Final = 4
 
 
 def show_life(
-    commands: Commands, folder: DemoFolder, population: Population, samples: Sequence[Sample], clock: Clock
+    console: Console,
+    commands: Commands,
+    folder: DemoFolder,
+    issue: Issue,
+    administrator: DemoAdministrator,
+    samples: Sequence[Sample],
+    simulator_url: str,
+    clock: Clock,
 ) -> frozenset[str]:
-    """Bring a bureau's history of logins, and do the day's work; staff numbers of who is locked."""
-    chosen = _choose(population, {sample.staff_no for sample in samples})
-    file = folder.root / _FILE
-    if not file.exists():
+    """Bring a bureau's history of logins, do the day's work, give one account back, write the month's lists.
+
+    Returns the staff numbers of who stays locked.
+    """
+    chosen = _choose(issue.population, {sample.staff_no for sample in samples})
+    if not (folder.root / _FILE).exists():
         folder.write_text(_FILE, _history(chosen, clock()))
     commands.life(Path(_FILE))
-    return frozenset(row.staff_no for row in chosen[:_IDLE])
+    back, *locked = (row.staff_no for row in chosen[:_IDLE])
+    user = administrator.find(back)
+    if user is not None and not user["enabled"]:
+        above, below = (sample for sample in samples if sample.post == "系统管理员")
+        unlock(console, commands, folder, user["username"], (below, above), simulator_url)
+    commands.write_review()
+    return frozenset(locked)
 
 
 def _choose(population: Population, samples: set[str]) -> list[SyntheticRow]:

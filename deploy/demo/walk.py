@@ -71,8 +71,17 @@ class Walk:
             self._say("Separation of duties: what the guard refuses, and what the watcher repairs")
             show_protection(self._console, self._commands, DemoAdministrator(keycloak), samples)
         self._show_administrators(admin, issue)
-        self._say("The life of accounts: three months without a login")
-        locked = show_life(self._commands, self._folder, issue.population, samples, system_clock)
+        self._say("The life of accounts: three months without a login, and the month's lists")
+        locked = show_life(
+            self._console,
+            self._commands,
+            self._folder,
+            issue,
+            DemoAdministrator(keycloak),
+            samples,
+            ports.url("simulator"),
+            system_clock,
+        )
         self._say("Nothing is left to do")
         plan, check = self._commands.plan(), self._commands.check()
         self._summarise(keycloak, issue, first, samples, ports, locked, time.monotonic() - began)

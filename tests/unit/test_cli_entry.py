@@ -19,7 +19,7 @@ from quanheng.config import Settings
 from quanheng.keycloak.port import Realm, RealmRefusedError
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
-FAMILIES = ("keys", "realm", "bridge", "pack", "ledger")
+FAMILIES = ("keys", "realm", "review", "bridge", "pack", "ledger")
 
 
 def _commands() -> list[str]:

@@ -124,7 +124,11 @@ FACTS: dict[NoticeKind, dict[str, Any]] = {
         "accounts": ["sx0000001：临时账号，2026-12-01 到期，还有 7 天，责任人 sx0000002"],
         "excess": ["停用账号 9 项，上限 1（现有 30）"],
     },
-    NoticeKind.REVIEW_UNANSWERED: {"month": "2026-11", "counties": ["140902：3"]},
+    NoticeKind.REVIEW_UNANSWERED: {
+        "month": "2026-11",
+        "above": "1409 忻州市",
+        "counties": ["140902：3"],
+    },
     NoticeKind.GUARD_GONE: {"sequence": 12},
 }
 """What the watcher tells of each kind, all of it at once."""

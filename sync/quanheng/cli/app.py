@@ -61,6 +61,11 @@ _FAMILIES: Final[Mapping[str, tuple[Group, str, tuple[str, ...]]]] = {
         "The life of accounts: what each day asks for.",
         ("plan", "run", "history"),
     ),
+    "review": (
+        _PEOPLE,
+        "The monthly look at accounts: lists, answers, and what follows from them.",
+        ("write", "answers", "apply", "overdue"),
+    ),
     "bridge": (
         _FIRST,
         "Login by 电子社保卡.",

@@ -18,6 +18,7 @@ from quanheng.operations.lifecycle.lateness import look_after_deadlines
 from quanheng.operations.lifecycle.tenure import look_after_tenure
 from quanheng.operations.lifecycle.terms import look_after_terms
 from quanheng.operations.lifecycle.use import look_after_use
+from quanheng.operations.review.daily import look_after_reviews
 from quanheng.store.meta import read_text, write_text
 
 _DONE: Final = "lifecycle_day"
@@ -28,6 +29,7 @@ PARTS: Final[Mapping[str, Callable[[Context], str]]] = {
     "terms": look_after_terms,
     "tenure": look_after_tenure,
     "deadlines": look_after_deadlines,
+    "reviews": look_after_reviews,
 }
 """In this order; each does its own writing, under the lease where it needs it."""
 

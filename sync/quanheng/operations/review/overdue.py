@@ -1,0 +1,142 @@
+"""Lists that nobody answered in time: for the level above, told once for each county and month (S11, E8)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from sqlalchemy import Connection
+
+from quanheng.clock import day_in_china
+from quanheng.lifecycle.review import ReviewItem
+from quanheng.model.change import Json
+from quanheng.model.ids import OrgCode
+from quanheng.notify.port import NoticeKind
+from quanheng.operations.context import Context
+from quanheng.operations.noting import note
+from quanheng.operations.organisations import read_recoded, units_of
+from quanheng.operations.review.writing import altered_lists
+from quanheng.operations.trust import read_trusted_part
+from quanheng.operations.watching.announcing import announce
+from quanheng.policy.units import Units
+from quanheng.store.announced import announce_once
+from quanheng.store.reviews import REVIEW_UNANSWERED, read_items, read_noted_lists
+
+_TOPIC: Final = "review"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverdueList:
+    """One county's list of a month with lines that nobody answered in time."""
+
+    month: str
+    county: OrgCode
+    county_name: str
+    above: OrgCode
+    """Whose administrators see to it: the city's for a county, the province's for a city."""
+    above_name: str
+    unanswered: int
+    """Lines whose last day is over."""
+    deadline: date
+    """The first of those days."""
+    altered: bool = False
+    """Whether somebody changed the list in the store; then it is told whatever it says."""
+
+
+def read_overdue(context: Context, *, above: OrgCode | None = None) -> tuple[OverdueList, ...]:
+    """Every list with lines that are late, by month and county. ``above``: those that this area sees to.
+
+    Asks Keycloak nothing and changes nothing.
+    """
+    today, keyring = day_in_china(context.clock()), context.keyring
+    with context.database.reading() as connection:
+        # Units are the same in any part of the registry.
+        registry = read_trusted_part(connection, keyring, ()).registry
+        items = read_items(connection)
+        altered = {
+            (month, county)
+            for month in read_noted_lists(connection).months | {item.month for item in items}
+            for county in altered_lists(connection, month)
+        }
+    units = units_of(context, registry, read_recoded(context))
+    late = {
+        (month, county): [item for item in mine if item.deadline < today]
+        for month, county, mine in _open_lists(items)
+    }
+    found = []
+    for month, county in sorted({key for key, mine in late.items() if mine} | altered):
+        mine = late.get((month, county), [])
+        higher, name, higher_name = _above(context, units, county)
+        line = OverdueList(
+            month=month,
+            county=county,
+            county_name=name,
+            above=higher,
+            above_name=higher_name,
+            unanswered=len(mine),
+            deadline=min((item.deadline for item in mine), default=today),
+            altered=(month, county) in altered,
+        )
+        if above in (None, higher):
+            found.append(line)
+    return tuple(found)
+
+
+def tell_overdue(context: Context) -> int:
+    """Tell the level above of each such list, once. Returns how many were told of now."""
+    lists = read_overdue(context)
+    _ = context.keyring  # opened before the transaction: it may need one of its own
+    with context.database.transaction() as connection:
+        return _tell(context, connection, lists)
+
+
+def _tell(context: Context, connection: Connection, lists: tuple[OverdueList, ...]) -> int:
+    groups: dict[tuple[str, OrgCode], list[OverdueList]] = defaultdict(list)
+    for item in lists:
+        subject = f"{item.month}:{item.county}{':altered' if item.altered else ''}"
+        if announce_once(connection, _TOPIC, subject, context.clock()):
+            groups[item.month, item.above].append(item)
+    for (month, above), some in sorted(groups.items()):
+        counties: list[Json] = [_describe(item) for item in some]
+        facts: dict[str, Json] = {
+            "month": month,
+            "above": f"{above} {some[0].above_name}",
+            "counties": counties,
+        }
+        announce(context, connection, NoticeKind.REVIEW_UNANSWERED, facts)
+        counts: dict[str, Json] = {str(item.county): item.unanswered for item in some}
+        note(
+            context, connection, REVIEW_UNANSWERED, {"month": month, "above": str(above), "counties": counts}
+        )
+    return sum(map(len, groups.values()))
+
+
+def _open_lists(items: Sequence[ReviewItem]) -> Iterator[tuple[str, OrgCode, list[ReviewItem]]]:
+    """Lines that nobody has answered, by month and county."""
+    found: dict[tuple[str, OrgCode], list[ReviewItem]] = defaultdict(list)
+    for item in items:
+        if item.answer is None and not item.settled:
+            found[item.month, item.county].append(item)
+    for (month, county), mine in sorted(found.items()):
+        yield month, county, mine
+
+
+def _describe(item: OverdueList) -> str:
+    changed = "，清单与台账不符，疑被改动" if item.altered else ""
+    return (
+        f"{item.county} {item.county_name}：{item.unanswered} 条，期限 {item.deadline.isoformat()}{changed}"
+    )
+
+
+def _above(context: Context, units: Units, county: OrgCode) -> tuple[OrgCode, str, str]:
+    """The area above a county, and the names of both; of the topmost one itself."""
+    root = units.by_code[OrgCode(context.pack.info.root[0])]
+    unit = units.resolve(county)
+    if unit is None:
+        return root.code, "", root.name
+    lineage = units.lineage(unit)
+    above = lineage[-2] if len(lineage) > 1 else unit
+    return above.code, unit.name, above.name

@@ -1,0 +1,257 @@
+"""Writing a month's lists: lines into the store and the ledger, a workbook and a page for each county."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from quanheng.clock import day_in_china
+from quanheng.errors import ConfigurationError, RefusedError, SourceError
+from quanheng.lifecycle.review import (
+    HANDLINGS,
+    Effect,
+    Found,
+    ReviewItem,
+    is_month,
+    list_digest,
+    month_of,
+    review_key,
+)
+from quanheng.model.change import Json
+from quanheng.model.finding import Finding, FindingKind
+from quanheng.model.ids import OrgCode
+from quanheng.operations.context import Context
+from quanheng.operations.lifecycle.calendar import working_days
+from quanheng.operations.noting import note, note_forgeries
+from quanheng.operations.review.finding import Review, find_review
+from quanheng.operations.review.folder import make_folder, put_file, reviews_directory
+from quanheng.operations.review.page import build_page
+from quanheng.operations.review.reading import GivenAnswer, read_workbook, same_text
+from quanheng.operations.review.rows import build_rows
+from quanheng.operations.review.workbook import Heading, build_workbook
+from quanheng.store.reviews import (
+    REVIEW_SETTLED,
+    REVIEW_WRITTEN,
+    put_answers,
+    put_new_items,
+    read_items,
+    read_noted_lists,
+)
+
+GONE: Final = "gone:"
+"""Begins what became of a line that is no longer found; the day follows."""
+CARRIED: Final = "carried:"
+"""Begins what became of a line that a later month's list has again; the month follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenList:
+    """One county's list."""
+
+    county: OrgCode
+    name: str
+    lines: int
+    unanswered: int
+    workbook: Path
+    page: Path
+    kept: bool
+    """Whether the workbook that is there was left, since it has answers that nobody has read in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenReview:
+    """What was written."""
+
+    month: str
+    lists: tuple[WrittenList, ...]
+    new: int
+    """Lines that no list of the month had before."""
+    altered: tuple[OrgCode, ...]
+    """Counties whose list in the store is not what was written; it was left as it is."""
+
+
+def write_review(
+    context: Context, *, month: str | None = None, county: OrgCode | None = None
+) -> WrittenReview:
+    """Write the lists of a month, of one county or all. Written again, what is found anew is added, and
+    what was answered stays. Of a month that is over only the files are written, from what the store has.
+
+    Raises :class:`ConfigurationError` without a folder, for a month that is none and a county that is not
+    there, :class:`RefusedError` for a month to come.
+    """
+    root, today = reviews_directory(context), day_in_china(context.clock())
+    this_month = month_of(today)
+    month = month or this_month
+    if not is_month(month):
+        raise ConfigurationError("that is no month", remedy="write it as 2026-11")
+    if month > this_month:
+        raise RefusedError(f"{month} has not come yet", remedy="accounts are looked at as they are now")
+    review = find_review(context)
+    if county is not None:
+        unit = review.scene.units.resolve(county)
+        if unit is None or review.scene.units.area(unit) is not unit:
+            raise ConfigurationError(
+                f"there is no county {county}", remedy="name a county, city or province by its code"
+            )
+    new, altered = _keep(context, review, county) if month == this_month else (0, ())
+    with context.database.reading() as connection:
+        items = read_items(connection, month=month, county=county)
+    folder = make_folder(root, month)
+    lists = tuple(_write_list(folder, review, month, area, mine) for area, mine in _by_county(items).items())
+    return WrittenReview(month=month, lists=lists, new=new, altered=altered)
+
+
+def is_altered(connection: Connection, month: str, county: OrgCode) -> bool:
+    """Whether a list in the store is not what was written into it."""
+    items = read_items(connection, month=month, county=county)
+    return not read_noted_lists(connection).is_as_written(items, month, county)
+
+
+def altered_lists(connection: Connection, month: str) -> tuple[OrgCode, ...]:
+    """Counties whose list of a month is not what was written."""
+    noted, lists = read_noted_lists(connection), _by_county(read_items(connection, month=month))
+    counties = {*lists, *(area for when, area in noted.digests if when == month)}
+    return tuple(
+        area for area in sorted(counties) if not noted.is_as_written(lists.get(area, []), month, area)
+    )
+
+
+def settle_lines(
+    context: Context, connection: Connection, found: Collection[Found], county: OrgCode | None = None
+) -> None:
+    """End the lines of which nothing is found any more, or which this month's list has again.
+
+    Those whose answer waits to be carried out stay; within the caller's transaction.
+    """
+    today = day_in_china(context.clock())
+    month = month_of(today)
+    items = read_items(connection, county=county)
+    keys = {when: {review_key(when, item) for item in found} for when in {item.month for item in items}}
+    changed = []
+    for item in items:
+        if item.effect in (Effect.REQUEST, Effect.FREEZE, Effect.NOTHING):
+            continue
+        there = item.key in keys[item.month]
+        if item.settled.startswith(GONE) and there and item.month == month:
+            changed.append(replace(item, settled=""))
+        elif not item.settled and not there:
+            changed.append(replace(item, settled=f"{GONE}{today.isoformat()}"))
+        elif not item.settled and item.month != month:
+            changed.append(replace(item, settled=f"{CARRIED}{month}"))
+    if changed:
+        put_answers(connection, changed)
+        lines: list[Json] = [{"key": item.key, "settled": item.settled} for item in changed]
+        note(context, connection, REVIEW_SETTLED, {"lines": lines})
+
+
+def _keep(context: Context, review: Review, county: OrgCode | None) -> tuple[int, tuple[OrgCode, ...]]:
+    """Put this month's new lines beside those that are there."""
+    today = day_in_china(context.clock())
+    month = month_of(today)
+    deadline = working_days(context).add(today, context.pack.lifecycle.review.answer_working_days)
+    found = [item for item in review.found if county in (None, item.county)]
+    _ = context.keyring  # opened before the transaction: it may need one of its own
+    with context.database.transaction() as connection:
+        altered = tuple(area for area in altered_lists(connection, month) if county in (None, area))
+        note_forgeries(
+            context,
+            connection,
+            [
+                Finding(
+                    kind=FindingKind.FORGED_DECISION,
+                    subject=str(area),
+                    detail=f"{month} 账号清理清单与台账的最后记载不符",
+                    violation=True,
+                )
+                for area in altered
+            ],
+        )
+        items = [
+            ReviewItem(
+                key=review_key(month, item),
+                month=month,
+                county=item.county,
+                person=item.person,
+                username=item.username,
+                kind=item.kind,
+                detail=f"{item.detail}（{item.article}）" if item.article not in item.detail else item.detail,
+                proposed=item.proposed,
+                deadline=deadline,
+            )
+            for item in found
+            if item.county not in altered
+        ]
+        new = put_new_items(connection, items)
+        _note_lists(context, connection, month, altered)
+        settle_lines(context, connection, found, county)
+    return new, altered
+
+
+def _note_lists(context: Context, connection: Connection, month: str, altered: Collection[OrgCode]) -> None:
+    noted, lists = read_noted_lists(connection), _by_county(read_items(connection, month=month))
+    changed: dict[str, Json] = {
+        str(area): {"count": len(items), "digest": list_digest(items)}
+        for area, items in lists.items()
+        if area not in altered and not noted.is_as_written(items, month, area)
+    }
+    if changed or month not in noted.months:
+        note(context, connection, REVIEW_WRITTEN, {"month": month, "lists": changed})
+
+
+def _write_list(
+    folder: Path, review: Review, month: str, county: OrgCode, items: Sequence[ReviewItem]
+) -> WrittenList:
+    unit = review.scene.units.resolve(county)
+    heading = Heading(
+        realm=review.scene.pack.info.realm_label,
+        month=month,
+        county=str(county),
+        county_name=unit.name if unit is not None else "",
+        deadline=max(item.deadline for item in items).isoformat(),
+    )
+    open_items = [item for item in items if not item.settled.startswith((GONE, CARRIED))]
+    rows = build_rows(review, open_items)
+    workbook, page = (folder / f"{heading.file_stem}.{end}" for end in ("xlsx", "html"))
+    kept = workbook.exists() and _has_unread(workbook, items)
+    if not kept:
+        put_file(workbook, build_workbook(heading, rows))
+    put_file(page, build_page(heading, rows))
+    return WrittenList(
+        county=county,
+        name=heading.county_name,
+        lines=len(open_items),
+        unanswered=sum(item.answer is None for item in open_items),
+        workbook=workbook,
+        page=page,
+        kept=kept,
+    )
+
+
+def _has_unread(workbook: Path, items: Sequence[ReviewItem]) -> bool:
+    """Whether somebody wrote into a workbook what was not read in yet; so too when nobody can tell."""
+    known = {item.key: item for item in items}
+    try:
+        given = read_workbook(workbook)
+    except SourceError:
+        return True
+    return any(_is_unread(line, known) for line in given)
+
+
+def _is_unread(line: object, known: Mapping[str, ReviewItem]) -> bool:
+    if not isinstance(line, GivenAnswer) or line.key not in known:
+        return True
+    item = known[line.key]
+    answer = HANDLINGS[item.answer] if item.answer is not None else ""
+    return line.answer != answer or not same_text(line.reason, item.answer_reason)
+
+
+def _by_county(items: Sequence[ReviewItem]) -> Mapping[OrgCode, list[ReviewItem]]:
+    found: dict[OrgCode, list[ReviewItem]] = defaultdict(list)
+    for item in items:
+        found[item.county].append(item)
+    return found

@@ -1,0 +1,388 @@
+"""The workbook of a list, opened again; and what comes back in its place."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook, load_workbook
+from openpyxl.worksheet.worksheet import Worksheet
+
+from quanheng.errors import SourceError
+from quanheng.lifecycle.review import Handling, ReviewItem, ReviewKind
+from quanheng.model.ids import OrgCode, PersonId
+from quanheng.operations.review import reading
+from quanheng.operations.review.page import build_page
+from quanheng.operations.review.reading import BadRow, GivenAnswer, read_workbook, same_text
+from quanheng.operations.review.rows import ReviewRow
+from quanheng.operations.review.workbook import (
+    ANSWER,
+    COLUMNS,
+    HEADER,
+    KEY,
+    REASON,
+    SHEET,
+    TITLE,
+    Heading,
+    build_workbook,
+)
+
+HEADING = Heading(
+    realm="山西省人社信息系统",
+    month="2026-03",
+    county="140902",
+    county_name="忻府区",
+    deadline="2026-03-09",
+)
+FIRST = HEADER + 1
+
+
+def row(number: int = 1, **fields: Any) -> ReviewRow:
+    """One line; ``fields`` of the line or of what is shown of it."""
+    values: dict[str, Any] = {
+        "key": f"{number:064x}",
+        "month": "2026-03",
+        "county": OrgCode("140902"),
+        "person": PersonId("a" * 32),
+        "username": f"sx{number:07}",
+        "kind": ReviewKind.IDLE,
+        "detail": "自 2026-01-05 起从未登录（S11）",
+        "proposed": Handling.FREEZE,
+        "deadline": date(2026, 3, 9),
+    }
+    shown = {
+        "system": "就业社保服务信息系统",
+        "office": "南城街道和平社区",
+        "name": "王某某",
+        "account_type": "普通账号",
+    }
+    item = ReviewItem(**{**values, **{k: v for k, v in fields.items() if k in ReviewItem.__slots__}})
+    return ReviewRow(item=item, **{**shown, **{k: v for k, v in fields.items() if k in shown}})
+
+
+def opened(*rows: ReviewRow) -> Worksheet:
+    """The sheet of a workbook with these lines."""
+    sheet = load_workbook(BytesIO(build_workbook(HEADING, rows)))[SHEET]
+    assert isinstance(sheet, Worksheet)
+    return sheet
+
+
+@pytest.fixture
+def returned(tmp_path: Path) -> Callable[..., tuple[GivenAnswer | BadRow, ...]]:
+    """Writes a workbook of two lines, has somebody change its sheet or its book, and reads it."""
+
+    def make(change: Callable[[Any], None], *, book: bool = False) -> tuple[GivenAnswer | BadRow, ...]:
+        made = load_workbook(BytesIO(build_workbook(HEADING, [row(1), row(2)])))
+        change(made if book else made[SHEET])
+        file = tmp_path / "清单.xlsx"
+        made.save(file)
+        return read_workbook(file)
+
+    return make
+
+
+def test_the_layout_of_the_annex() -> None:
+    """Title, what it is about, the annex's six columns in their order, then those for the answer."""
+    sheet = opened(row(1), row(2))
+    assert sheet["A1"].value == TITLE
+    for text in ("系统名称：山西省人社信息系统", "140902 忻府区", "2026年3月", "2026-03-09", "共 2 条"):
+        assert text in str(sheet["A2"].value)
+    titles = [sheet.cell(HEADER, column).value for column in range(1, KEY + 1)]
+    assert titles[:6] == ["系统名称", "科室", "使用人", "使用账户", "账号类型", "处理方式"]
+    assert titles == [title for title, _ in COLUMNS]
+    shown = [sheet.cell(FIRST, column).value for column in range(1, KEY + 1)]
+    assert shown == [
+        "就业社保服务信息系统",
+        "南城街道和平社区",
+        "王某某",
+        "sx0000001",
+        "普通账号",
+        None,
+        None,
+        "闲置账号",
+        "自 2026-01-05 起从未登录（S11）",
+        "冻结",
+        f"{1:064x}",
+    ]
+    assert "审核人" in str(sheet.cell(HEADER + 4, 1).value)
+
+
+def test_given_answers_are_shown() -> None:
+    """In a workbook that is written again."""
+    sheet = opened(row(answer=Handling.KEEP, answer_reason="本人在岗"))
+    assert (sheet.cell(FIRST, ANSWER).value, sheet.cell(FIRST, REASON).value) == ("保留", "本人在岗")
+
+
+def test_only_the_answer_can_be_changed() -> None:
+    """The sheet is protected but for two columns; the key is hidden; widths of columns may be changed."""
+    sheet = opened(row(1), row(2))
+    assert sheet.protection.sheet
+    assert not sheet.protection.formatColumns
+    free = {
+        (cell.row, cell.column) for line in sheet.iter_rows() for cell in line if not cell.protection.locked
+    }
+    assert free == {(number, column) for number in (FIRST, FIRST + 1) for column in (ANSWER, REASON)}
+    assert sheet.column_dimensions["K"].hidden
+    assert not any(sheet.column_dimensions[name].hidden for name in "ABCDEFGHIJ")
+
+
+def test_the_answer_is_chosen_from_what_fits_the_line() -> None:
+    """By kind, and by whether it is somebody's account."""
+    sheet = opened(row(1), row(2, kind=ReviewKind.TENURE_NEAR), row(3, person=None))
+    found = {
+        str(cells): choice.formula1
+        for choice in sheet.data_validations.dataValidation
+        for cells in choice.sqref.ranges
+    }
+    assert found == {
+        f"F{FIRST}": '"冻结,注销,保留"',
+        f"F{FIRST + 1}": '"安排轮岗,保留"',
+        f"F{FIRST + 2}": '"冻结,保留"',
+    }
+    assert all(choice.showErrorMessage for choice in sheet.data_validations.dataValidation)
+
+
+def test_it_prints_on_a4() -> None:
+    """Landscape, all columns on a page, titles on each, pages numbered; titles stay in sight on a screen."""
+    sheet = opened(row())
+    assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == ("landscape", 9)
+    assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (1, 0)
+    properties = sheet.sheet_properties.pageSetUpPr
+    assert properties is not None
+    assert properties.fitToPage
+    assert sheet.print_title_rows == f"${HEADER}:${HEADER}"
+    assert sheet.print_area.endswith(f"$A$1:$J${HEADER + 3}")
+    assert sheet.freeze_panes == f"E{FIRST}"
+    widths = [sheet.column_dimensions[chr(ord("A") + place)].width for place in range(10)]
+    assert widths == [width for _, width in COLUMNS[:10]]
+    assert all(sheet.row_dimensions[number].height for number in range(1, FIRST + 1))
+
+
+@pytest.mark.parametrize("begin", ["=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://x")', "\t=1"])
+def test_no_text_is_a_formula(begin: str) -> None:
+    """Whatever somebody is called in Keycloak or a feed: a text, that shows as one also when it is edited."""
+    sheet = opened(row(name=begin, username=begin, detail=begin, office=begin, answer_reason=begin))
+    for column in (2, 3, 4, REASON, 9):
+        cell = sheet.cell(FIRST, column)
+        assert cell.data_type == "s"
+        assert cell.quotePrefix
+    with zipfile.ZipFile(BytesIO(build_workbook(HEADING, [row(name=begin)]))) as archive:
+        assert b"<f>" not in archive.read("xl/worksheets/sheet1.xml")
+
+
+def test_signs_that_are_not_seen_show() -> None:
+    """A name from Keycloak may hold what no workbook may."""
+    assert opened(row(name="王\x07\u202e某")).cell(FIRST, 3).value == "王\ufffd\ufffd某"
+
+
+def test_file_names_are_plain() -> None:
+    """Whatever an organisation is called."""
+    assert HEADING.file_stem == "140902-忻府区"
+    assert replace(HEADING, county_name="../a b:c").file_stem == "140902-___a_b_c"
+
+
+# The page
+
+
+def test_the_page_needs_nothing_from_anywhere() -> None:
+    """There is no address in it; its policy lets only its own style in; what it shows is escaped."""
+    page = build_page(HEADING, [row(name="<b>王</b>", answer=Handling.KEEP)]).decode()
+    assert "http" not in page.replace("http-equiv", "")
+    assert "default-src &#39;none&#39;; style-src &#39;sha256-" in page
+    assert "<script" not in page
+    assert "&lt;b&gt;王&lt;/b&gt;" in page
+    for text in (
+        TITLE,
+        "2026年3月",
+        "140902 忻府区",
+        "2026-03-09",
+        "sx0000001",
+        "闲置账号 1",
+        ">保留<",
+        "共 1 条",
+    ):
+        assert text in page
+
+
+# What comes back
+
+
+def answer(sheet: Worksheet, number: int, text: Any, reason: Any = None) -> None:
+    """Fill in a line."""
+    sheet.cell(number, ANSWER).value = text
+    sheet.cell(number, REASON).value = reason
+
+
+def test_answers_come_back(returned: Callable[..., Any]) -> None:
+    """Those that were filled in, with what their line says; blanks around them do not count."""
+    found = returned(lambda sheet: answer(sheet, FIRST + 1, " 保留 ", "本人在岗，\n下月返回"))
+    assert found == (
+        GivenAnswer(
+            row=FIRST + 1,
+            key=f"{2:064x}",
+            username="sx0000002",
+            kind="闲置账号",
+            detail="自 2026-01-05 起从未登录(S11)",
+            proposed="冻结",
+            answer="保留",
+            reason="本人在岗， 下月返回",
+        ),
+    )
+    assert same_text(found[0].detail, row(2).item.detail)
+
+
+def test_nothing_filled_in_is_nothing(returned: Callable[..., Any]) -> None:
+    """An empty list may be read in as well."""
+    assert returned(lambda sheet: None) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "kind"),
+    [
+        (lambda sheet: answer(sheet, FIRST, 7), "处理方式", "数字"),
+        (lambda sheet: answer(sheet, FIRST, True), "处理方式", "逻辑值"),
+        (lambda sheet: answer(sheet, FIRST, date(2026, 3, 9)), "处理方式", "日期或其他类型"),
+        (lambda sheet: answer(sheet, FIRST, '="保"&"留"'), "处理方式", "公式"),
+        (lambda sheet: answer(sheet, FIRST, "保留", 12), "事由", "数字"),
+        (lambda sheet: answer(sheet, FIRST, "保留", "=A1"), "事由", "公式"),
+        (lambda sheet: answer(sheet, FIRST, None, "本人在岗"), "处理方式", "空白，但填了事由"),
+        (
+            lambda sheet: (
+                answer(sheet, FIRST, "保留"),
+                sheet.cell(FIRST, KEY, None).__setattr__("value", None),
+            ),
+            "行号标识",
+            "空白",
+        ),
+        (
+            lambda sheet: (answer(sheet, FIRST, "保留"), sheet.cell(FIRST, KEY).__setattr__("value", "x")),
+            "行号标识",
+            "文字",
+        ),
+    ],
+)
+def test_a_bad_row_is_named_and_the_others_go_on(
+    returned: Callable[..., Any], change: Callable[[Worksheet], None], field: str, kind: str
+) -> None:
+    """Row, field, kind of value, and what to do; the value itself is told nobody."""
+
+    def both(sheet: Worksheet) -> None:
+        change(sheet)
+        answer(sheet, FIRST + 1, "冻结")
+
+    bad, good = returned(both)
+    assert (bad.row, bad.field, bad.kind) == (FIRST, field, kind)
+    assert bad.remedy
+    assert good.answer == "冻结"
+
+
+def test_rows_may_move(returned: Callable[..., Any]) -> None:
+    """A line above the titles, and one between: the key says which line it is."""
+
+    def change(sheet: Worksheet) -> None:
+        answer(sheet, FIRST, "冻结")
+        sheet.insert_rows(FIRST)
+        sheet.insert_rows(2)
+
+    (found,) = returned(change)
+    assert (found.row, found.key) == (FIRST + 2, f"{1:064x}")
+
+
+def test_other_sheets_are_not_looked_at(returned: Callable[..., Any]) -> None:
+    """Whatever is in them."""
+
+    def change(book: Workbook) -> None:
+        other = book.create_sheet("其他", 0)
+        other["A1"] = "=1+1"
+        answer(book[SHEET], FIRST, "冻结")
+
+    assert [line.answer for line in returned(change, book=True)] == ["冻结"]
+
+
+def test_a_column_more_is_refused(returned: Callable[..., Any]) -> None:
+    """Nobody guesses which column is which."""
+    with pytest.raises(SourceError, match="columns"):
+        returned(lambda sheet: sheet.insert_cols(3))
+
+
+def test_a_sheet_of_another_name_is_refused(returned: Callable[..., Any]) -> None:
+    """It is no such list."""
+
+    def change(book: Workbook) -> None:
+        book[SHEET].title = "Sheet1"
+
+    with pytest.raises(SourceError, match="no workbook"):
+        returned(change, book=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"no workbook", b"PK\x03\x04 cut off"])
+def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    """With the name of the file, and nothing of what is in it."""
+    file = tmp_path / "清单.xlsx"
+    file.write_bytes(content)
+    with pytest.raises(SourceError, match=r"清单\.xlsx: is no workbook"):
+        read_workbook(file)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """The operator's mistake, named as one."""
+    with pytest.raises(SourceError, match="cannot be read"):
+        read_workbook(tmp_path / "清单.xlsx")
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    """Not even opened as an archive."""
+    file = tmp_path / "清单.xlsx"
+    file.write_bytes(b"PK" + bytes(reading.MOST_BYTES))
+    with pytest.raises(SourceError, match="larger than 10 MB"):
+        read_workbook(file)
+
+
+def archive_with(file: Path, name: str, content: bytes) -> Path:
+    """A workbook with one part more, or another."""
+    with (
+        zipfile.ZipFile(BytesIO(build_workbook(HEADING, [row()]))) as source,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for part in source.infolist():
+            if part.filename != name:
+                target.writestr(part.filename, source.read(part))
+        target.writestr(name, content)
+    return file
+
+
+def test_a_file_that_unpacks_to_much_is_not_unpacked(tmp_path: Path) -> None:
+    """A small file, and a hundred megabytes in it."""
+    file = archive_with(tmp_path / "清单.xlsx", "xl/media/image.bin", bytes(reading.MOST_UNPACKED + 1))
+    assert file.stat().st_size < reading.MOST_BYTES
+    with pytest.raises(SourceError, match="unpacks"):
+        read_workbook(file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_are_refused(tmp_path: Path, encoding: str) -> None:
+    """Nothing in a list needs a document type of its own."""
+    text = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'
+    file = archive_with(tmp_path / "清单.xlsx", "xl/sharedStrings.xml", text.encode(encoding))
+    with pytest.raises(SourceError, match="document type"):
+        read_workbook(file)
+
+
+def test_macros_are_not_looked_at(tmp_path: Path) -> None:
+    """A part more is no reason to refuse an answer."""
+    file = archive_with(tmp_path / "清单.xlsm", "xl/vbaProject.bin", b"macros")
+    assert read_workbook(file) == ()
+
+
+def test_too_many_rows_are_refused(returned: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is left out in silence; rows that are only formatted do not count."""
+    monkeypatch.setattr(reading, "MOST_ROWS", FIRST + 3)
+    assert returned(lambda sheet: sheet.cell(FIRST + 10, 1).__setattr__("value", None)) == ()
+    with pytest.raises(SourceError, match="rows"):
+        returned(lambda sheet: sheet.cell(FIRST + 4, 1).__setattr__("value", "更多"))
