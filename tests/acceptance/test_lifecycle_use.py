@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from fixtures.life import Life, make_life
 from fixtures.world import NOON, OTHER_VILLAGE, PROVINCE_BUREAU, VILLAGE, VILLAGE_2, World
@@ -18,6 +19,7 @@ from quanheng.config import LifecycleSettings, Limit
 from quanheng.errors import RefusedError, SourceError, UnsafePlanError
 from quanheng.model.person import HoldKind, ProposalKind, ProposalState
 from quanheng.notify.port import NoticeKind
+from quanheng.operations import realm
 from quanheng.operations.doctor.lifecycle import examine_lifecycle
 from quanheng.operations.doctor.result import State
 from quanheng.operations.lifecycle.ahead import look_ahead
@@ -214,6 +216,18 @@ def test_renewed_tokens_count_where_the_pack_says_so(
     life.world.pass_time(days=40)
     life.day()
     assert life.enabled(clerk) is on
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_events_of_renewed_tokens_are_kept_where_they_count(
+    life: Life, with_pack: Callable[..., None], counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pack's word is what is asked of Keycloak."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    monkeypatch.setattr(realm, "read_public_key", lambda _client: key)
+    with_pack(life, lambda file: file["logins"].update(refresh_counts=counts))
+    wanted = realm.desired_configuration(life.context, realm.RealmOptions()).realm["enabledEventTypes"]
+    assert ("REFRESH_TOKEN" in wanted) is counts
 
 
 @pytest.fixture

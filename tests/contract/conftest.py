@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fixtures.servers_keycloak import POST_ROLES, KeycloakRealm
 from quanheng.keycloak.fake import FakeRealm
 from quanheng.keycloak.port import Realm
-from quanheng.keycloak.representation import client_role, realm_role
+from quanheng.keycloak.representation import REFRESH, client_role, realm_role
 from quanheng.keycloak.rest import SYNC_CLIENT, RestRealm
 from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.model.realm import MapperHolder
@@ -77,6 +77,9 @@ class Bench(Protocol):
     def log_in(self, client: str, user: KeycloakId | None, *, right: bool) -> None:
         """Log in at a client with a password that is right or wrong; None: by a name that nobody has."""
 
+    def renew(self, client: str, user: KeycloakId) -> None:
+        """Log in at a client, and renew the token, in a realm that keeps events of that."""
+
 
 class FakeBench:
     """In memory."""
@@ -135,6 +138,10 @@ class FakeBench:
     def log_in(self, client: str, user: KeycloakId | None, *, right: bool) -> None:
         error = "user_not_found" if user is None else "" if right else "invalid_user_credentials"
         self._console.tamper_login(client, user, error)
+
+    def renew(self, client: str, user: KeycloakId) -> None:
+        for refresh in (False, True):
+            self._console.tamper_login(client, user, refresh=refresh)
 
 
 class KeycloakBench:
@@ -216,6 +223,20 @@ class KeycloakBench:
         self._send("PUT", f"/users/{user}", {"credentials": [otp]})
 
     def log_in(self, client: str, user: KeycloakId | None, *, right: bool) -> None:
+        name = "nobody" if user is None else self._get(f"/users/{user}")["username"]
+        if right:
+            self.bring_password(KeycloakId(str(user)))
+        assert self._ask_for_token(client, name, _PASSWORD if right else "another").ok is right
+
+    def renew(self, client: str, user: KeycloakId) -> None:
+        config = self._get("/events/config")
+        kinds = [*config["enabledEventTypes"], REFRESH]
+        self._send("PUT", "/events/config", config | {"enabledEventTypes": kinds})
+        self.bring_password(user)
+        token = self._ask_for_token(client, self._get(f"/users/{user}")["username"], _PASSWORD).json()
+        assert self._token(client, grant_type="refresh_token", refresh_token=token["refresh_token"]).ok
+
+    def _ask_for_token(self, client: str, name: str, password: str) -> requests.Response:
         if not self._get(f"/clients?clientId={client}"):
             flows = {flow["alias"]: flow["id"] for flow in self._get("/authentication/flows")}
             body = {
@@ -225,20 +246,14 @@ class KeycloakBench:
                 "authenticationFlowBindingOverrides": {"direct_grant": flows["direct grant"]},
             }
             self._send("POST", "/clients", body)
-        name = "nobody" if user is None else self._get(f"/users/{user}")["username"]
-        if right:
-            self.bring_password(KeycloakId(str(user)))
-        answer = requests.post(
+        return self._token(client, grant_type="password", username=name, password=password)
+
+    def _token(self, client: str, **asked: str) -> requests.Response:
+        return requests.post(
             f"{self._admin.url}/realms/{self.name}/protocol/openid-connect/token",
-            data={
-                "grant_type": "password",
-                "client_id": client,
-                "username": name,
-                "password": _PASSWORD if right else "another",
-            },
+            data={"client_id": client, **asked},
             timeout=30,
         )
-        assert answer.ok is right
 
     def put_into(self, role: RoleName, parts: frozenset[RoleName]) -> None:
         self._contain(role, parts)

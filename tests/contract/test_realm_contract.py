@@ -865,3 +865,16 @@ class TestLogins:
         assert at_door[2] in later
         assert set(later) <= set(at_door)
         assert list(realm.read_logins(of_user[-1].at + timedelta(milliseconds=1), user=user)) == []
+
+    def test_renewed_tokens(self, realm: Realm, bench: Bench) -> None:
+        """They are told of to whoever asks for them, each as such."""
+        start = realm.read_server_time() - timedelta(seconds=2)
+        user = realm.create_user(new_user(2))
+        bench.renew("door", user)
+
+        assert [event.refresh for event in realm.read_logins(start, user=user)] == [False]
+        told = list(realm.read_logins(start, user=user, refreshes=True))
+        assert [(event.user, event.client, event.error, event.refresh) for event in told] == [
+            (user, "door", "", False),
+            (user, "door", "", True),
+        ]

@@ -1172,3 +1172,17 @@ def test_unforeseen_shapes_are_differences(keycloak_realm: KeycloakRealm, name: 
     found = {gap.where for gap in drift.alarming}
     assert any(gap.startswith(where) for gap in found)
     assert "realm.registrationAllowed" in found
+
+
+def test_renewed_tokens_are_kept_where_they_count(make_keycloak_realm: Callable[..., KeycloakRealm]) -> None:
+    """Beside every kind of event that this version of Keycloak keeps by itself, and nothing else; where they
+    do not count, none of them is kept."""
+    realm = make_keycloak_realm(refreshes_kept=True)
+    kept = send(realm, "GET", "/events/config")["enabledEventTypes"]
+    assert differences(realm.admin(), realm.desired) == []
+    without = make_keycloak_realm()
+    assert set(kept) - set(send(without, "GET", "/events/config")["enabledEventTypes"]) == {"REFRESH_TOKEN"}
+    assert set(send(without, "GET", "/events/config")["enabledEventTypes"]) < set(kept)
+
+    apply_configuration(realm.admin(), without.desired)
+    assert "REFRESH_TOKEN" not in send(realm, "GET", "/events/config")["enabledEventTypes"]

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from quanheng.errors import ConfigurationError
 from quanheng.keycloak.credentials import public_jwk
 from quanheng.keycloak.judged_mappers import MapperRules
-from quanheng.keycloak.representation import SERVICE_ACCOUNT_PREFIX
+from quanheng.keycloak.representation import REFRESH, SERVICE_ACCOUNT_PREFIX
 from quanheng.model.ids import RoleName, Username
 from quanheng.policy.administration import Administration, HolderKind
 
@@ -71,6 +71,8 @@ class RealmChoices:
     social_card_issuer: str = UNSET_ISSUER
     social_card: bool | None = None
     """Whether login by card is on; None: made switched off, and then the operator's."""
+    refreshes_kept: bool = False
+    """Whether events tell of renewed tokens, since those count as logins."""
 
 
 Pins = Mapping[str, Mapping[str, str]]
@@ -117,6 +119,12 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
         parts["clients"]["clients"][choices.configurator_client]["managed"]["enabled"] = True
     if choices.social_card is not None:
         parts["identity_providers"][SOCIAL_CARD]["managed"]["enabled"] = choices.social_card
+    if choices.refreshes_kept:
+        # Named kinds take the place of Keycloak's own choice, so all of that is named too.
+        parts["realm"]["enabledEventTypes"] = [
+            *_read(folder / "event-types.yaml")["kept_by_default"],
+            REFRESH,
+        ]
     return DesiredConfiguration(
         realm_name=choices.realm,
         post_roles=dict(choices.post_roles),

@@ -194,6 +194,7 @@ def desired_configuration(context: Context, options: RealmOptions) -> DesiredCon
             password_form=options.password_form,
             social_card_issuer=issuer_of(context, options),
             social_card=options.social_card,
+            refreshes_kept=context.pack.lifecycle.logins.refresh_counts,
         )
     )
     return replace(desired, pins=_read_pins(context))
