@@ -5,20 +5,35 @@ The server's clock stands, so the times of its events are shifted (:mod:`fixture
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from fixtures.life import Life, make_life
+from fixtures.asking import COLLEAGUE, KEEPER, ask
+from fixtures.life import WIDE, Life, make_life
 from fixtures.real_world import RealWorld
+from fixtures.reviewing import fill, folder_of, items, workbook_of
 from fixtures.stepped import SteppedWorld, step_world
+from fixtures.terms import put
 from fixtures.world import BUREAU, OTHER_VILLAGE, VILLAGE
 from quanheng.clock import CHINA
+from quanheng.lifecycle.review import Handling, ReviewKind
 from quanheng.model.ids import StaffNo
-from quanheng.model.person import HoldKind, Proposal, ProposalKind
+from quanheng.model.person import HoldKind, Proposal, ProposalKind, RequestKind
 from quanheng.notify.port import NoticeKind
+from quanheng.operations.approve import decide_all
 from quanheng.operations.lifecycle.daily import do_day
+from quanheng.operations.lifecycle.freezing import freeze
+from quanheng.operations.review.answers import take_in_answers
+from quanheng.operations.review.applying import carry_out_answers, plan_answers
+from quanheng.operations.review.reading import read_workbook
+from quanheng.policy.pack import find_pack
 
 BEGIN = datetime(2026, 3, 2, 4, tzinfo=UTC)
 STEP = timedelta(days=6)
@@ -57,6 +72,11 @@ class County:
         do_day(self.life.context)
         self.life.world.sync()
 
+    def decide(self, proposal: Proposal) -> None:
+        """The province approves, which counts at once."""
+        province = next(iter(self.life.world.region.founders.values()))
+        decide_all(self.life.context, [proposal.key], self.life.world.login(province), approve=True)
+
     def proposal(self, kind: ProposalKind) -> Proposal:
         """The one that waits."""
         (found,) = [item for item in self.life.world.proposals() if item.kind is kind]
@@ -69,13 +89,35 @@ class County:
         return enabled
 
 
+def demanding_pack(folder: Path) -> str:
+    """The pack of 山西 with five years for a post, as 甘肃 has for its own."""
+    shutil.copytree(find_pack("shanxi"), folder)
+    changes: tuple[tuple[str, Callable[[Any], object]], ...] = (
+        ("lifecycle.yaml", lambda file: file.update(tenure={"article": "S8"})),
+        (
+            "posts.yaml",
+            lambda file: next(post for post in file["posts"] if post["id"] == "operator").update(
+                tenure_years=5
+            ),
+        ),
+    )
+    for name, change in changes:
+        content = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        change(content)
+        (folder / name).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    return str(folder)
+
+
 @pytest.fixture
-def county(real_world: RealWorld) -> County:
-    """A dozen people in their first days."""
+def county(real_world: RealWorld, tmp_path: Path) -> County:
+    """A dozen people and two administrators in their first days."""
     stepped = step_world(real_world, BEGIN)
-    life = make_life(real_world.world)
-    county = County(life, stepped, [])
+    world = real_world.world
+    settings = WIDE.model_copy(update={"reviews_directory": folder_of(world)})
+    county = County(make_life(world, settings, packs=(demanding_pack(tmp_path / "pack"),)), stepped, [])
     county.busy = [county.hire() for _ in range(3)]
+    for post, number in (("系统管理员", KEEPER), ("业务管理员", COLLEAGUE)):
+        county.busy.append(world.hire(BUREAU, post, staff_no=number))
     return county
 
 
@@ -84,11 +126,22 @@ def test_two_years_of_a_county(county: County) -> None:
     life = county.life
     world = life.world
     idle, mother, ill, mover, retired, suspect = (county.hire() for _ in range(6))
-    gone, handler = county.hire(), county.hire(BUREAU, "经办人员")
-    county.busy += [handler, mover, retired, gone, *world.region.founders.values()]
+    gone, handler, tester = county.hire(), county.hire(BUREAU, "经办人员"), county.hire()
+    veteran = county.hire(post_start="2022-01-10")
+    county.busy += [handler, mover, retired, gone, veteran, *world.region.founders.values()]
     county.report()
+    world.approve()
+    world.sync()
     county.live()
     assert county.on(idle)
+
+    # An account for a test ends by itself, the day after its last.
+    put(life, tester, owner=county.busy[0], until=date(2026, 5, 15), test=True)
+    county.to("2026-05-15")
+    assert county.on(tester)
+    county.to("2026-05-16")
+    assert not county.on(tester)
+    assert life.holds(tester) == {HoldKind.EXPIRED}
 
     # Three months without a login: announced, then locked at the same hour; nobody else is.
     county.busy += [mother, ill, suspect]
@@ -105,6 +158,12 @@ def test_two_years_of_a_county(county: County) -> None:
     county.stepped.real.admin.send("PUT", f"/users/{user.id}", {"enabled": True})
     world.sync()
     assert not county.on(idle)
+
+    # One administrator asks, another decides; the count begins anew, and nobody comes all the same.
+    asked = ask(life, RequestKind.UNLOCK, idle)
+    assert not county.on(idle)
+    county.decide(asked)
+    assert county.on(idle)
 
     # Maternity leave, known in advance: off on its first day, the duties withheld when somebody approves it,
     # all of it back on the return.
@@ -136,6 +195,24 @@ def test_two_years_of_a_county(county: County) -> None:
     assert county.on(ill)
     county.busy.append(ill)
 
+    # Locked again, and nobody asked: October's list says so, the county answers, and another one approves.
+    county.to("2026-09-04")
+    assert life.holds(idle) == {HoldKind.INACTIVE}
+    county.to("2026-10-09")
+    (line,) = [item for item in items(life, month="2026-10") if item.person == world.person(idle).id]
+    assert (line.kind, line.proposed) == (ReviewKind.IDLE, Handling.DEREGISTER)
+    filled = fill(workbook_of(life, month="2026-10"), {line.key: ("注销", "")})
+    assert len(take_in_answers(life.context, read_workbook(filled), world.login(COLLEAGUE)).answered) == 1
+    plan = plan_answers(life.context)
+    carry_out_answers(life.context, plan.digest, world.login(COLLEAGUE))
+    county.decide(county.proposal(ProposalKind.REQUEST))
+    assert HoldKind.LEFT in life.holds(idle)
+
+    # Five years in a post are warned of three months before, and reported; nothing is taken.
+    county.to("2026-10-11")
+    assert len(life.told(NoticeKind.TENURE)) == 1
+    assert county.on(veteran)
+
     county.to("2026-11-25")
     assert county.on(mother)
     assert world.duties(mother) == {"业务操作员"}
@@ -148,6 +225,10 @@ def test_two_years_of_a_county(county: County) -> None:
     assert not county.on(suspect)
     assert not any("接受调查" in entry.body for entry in world.ledger("disable"))
     county.to("2027-02-01")
+    warned, reported = (fact["people"] for fact in life.told(NoticeKind.TENURE))
+    assert "将于 2027-01-10 满 5 年" in warned[0]
+    assert "已于 2027-01-10 满 5 年" in reported[0]
+    assert county.on(veteran)
     world.change(suspect, status="在职")
     county.report()
     assert county.on(suspect)
@@ -171,7 +252,15 @@ def test_two_years_of_a_county(county: County) -> None:
     assert county.on(handler)
     county.busy.append(handler)
 
-    # Retired: off at once, and asked about.
+    # Frozen at once by command; the sync has no say in it, and a second person gives the account back.
+    freeze(life.context, suspect, reason="手机遗失，登录可能被冒用")
+    assert not county.on(suspect)
+    world.sync()
+    assert not county.on(suspect)
+    county.decide(ask(life, RequestKind.UNFREEZE, suspect))
+    assert county.on(suspect)
+
+    # Retired: off at once, and asked about; 注销 stands, whatever the source says later.
     world.change(retired, status="退休", status_from="2027-03-01")
     county.busy.remove(retired)
     county.to("2027-02-28")
@@ -180,6 +269,10 @@ def test_two_years_of_a_county(county: County) -> None:
     county.to("2027-03-01")
     assert not county.on(retired)
     assert county.proposal(ProposalKind.DEREGISTER).subject == retired
+    county.decide(county.proposal(ProposalKind.DEREGISTER))
+    world.change(retired, status="在职", status_from="")
+    county.report()
+    assert not county.on(retired)
 
     # Missing from the complete roll: off after the grace, not before.
     world.drop(gone)
@@ -194,7 +287,7 @@ def test_two_years_of_a_county(county: County) -> None:
     locked = len(world.ledger("disable"))
     county.to("2028-03-01")
     assert all(county.on(who) for who in county.busy)
-    assert not any(county.on(who) for who in (idle, retired, gone))
+    assert not any(county.on(who) for who in (idle, tester, retired, gone))
     assert len(world.ledger("disable")) == locked
     assert life.told(NoticeKind.LOGINS_MISSING) == []
     assert world.verify_ledger().entries > 0
