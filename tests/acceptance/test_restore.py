@@ -5,8 +5,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
+from fixtures.asking import CLERK, KEEPER, ask, frozen, look, staffed
+from fixtures.life import Life
+from fixtures.watching import as_administrator
 from fixtures.world import BUREAU, VILLAGE, World
+from quanheng.model.finding import FindingKind
+from quanheng.model.person import HoldKind, RequestKind
 from quanheng.model.sensitive import Sensitive
+from quanheng.operations.anchoring import anchor_ledger
+from quanheng.operations.approve import decide_all
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.refresh import sweep
 from quanheng.operations.synchronise import synchronise
@@ -67,3 +76,61 @@ def test_what_happened_after_the_backup_is_found_again(world: World, tmp_path: P
 
     assert not found.clean
     assert any(finding.subject == account.username for finding in found.findings)
+
+
+def _switch(life: Life, *, on: bool, by: str = KEEPER) -> None:
+    """Somebody switches the clerk's account in the console."""
+    user = life.world.user(CLERK)
+    as_administrator(life.world, by).update_user(
+        user.id, username=user.username, enabled=on, name=user.name, attributes=user.attributes
+    )
+
+
+def _put_back(life: Life, how: str, folder: Path) -> None:
+    """Freeze the clerk, and put back the store of before, by our command or by copying its file."""
+    world = life.world
+    if how == "command":
+        archive = folder / "backup.qh"
+        backup(world.context.database, world.settings.keys_directory, archive, _PASSPHRASE)
+        frozen(life)
+        restore(archive, world.context.database, world.settings.keys_directory, _PASSPHRASE, force=True)
+        return
+    world.close()
+    file = world.folder / "quanheng.db"
+    kept = shutil.copyfile(file, folder / "kept.db")
+    world.context = life.context = world.open()
+    frozen(life)
+    anchor_ledger(life.context)
+    world.close()
+    shutil.copyfile(kept, file)
+
+
+@pytest.mark.parametrize("how", ["command", "copy"])
+def test_what_was_frozen_after_the_backup_stays_off(world: World, tmp_path: Path, how: str) -> None:
+    """The backup does not know of it: the account is held as off for a reason that nobody knows, and only two
+    people give it back, not a switch in the console; from then on the console counts as ever."""
+    life = staffed(world, anchors_directory=tmp_path / "anchors")
+    (tmp_path / "anchors").mkdir()
+    look(life, 2)
+    _put_back(life, how, tmp_path)
+    world.context = life.context = world.open()
+
+    done = world.sync()
+    assert [item.kind for item in done.plan.findings if item.kind is FindingKind.OFF_AFTER_RESTORE] == [
+        FindingKind.OFF_AFTER_RESTORE
+    ]
+    assert [hold.origin for hold in life.stored(CLERK)] == ["restored"]
+    assert not world.registry().restored
+    _switch(life, on=True)
+    look(life, 2)
+    world.sync()
+    assert not life.enabled(CLERK)
+
+    asked = ask(life, RequestKind.UNFREEZE)
+    decide_all(life.context, [asked.key], world.login(world.region.founders["system_admin"]), approve=True)
+    assert life.enabled(CLERK)
+    _switch(life, on=False)
+    look(life, 2)
+    assert [(hold.kind, hold.origin) for hold in life.stored(CLERK)] == [(HoldKind.FROZEN, "console")]
+    assert len(world.ledger("restored_compared")) == 1
+    assert len(world.ledger("store_is_older")) == (how == "copy")

@@ -17,7 +17,12 @@ from quanheng.policy.schema_lifecycle import Span
 ONE, TWO = OrgCode("140902"), OrgCode("140921")
 
 
-def split(due: Mapping[OrgCode, int], population: Mapping[OrgCode, int], limit: Limit | None = None) -> Split:
+def split(
+    due: Mapping[OrgCode, int],
+    population: Mapping[OrgCode, int],
+    limit: Limit | None = None,
+    already: Mapping[OrgCode, int] | None = None,
+) -> Split:
     """Divide so many of each county."""
     verdicts = [
         Verdict(
@@ -37,6 +42,7 @@ def split(due: Mapping[OrgCode, int], population: Mapping[OrgCode, int], limit: 
         accounts=sum(population.values()),
         realm=limit or Limit(count=1000, percent=100),
         county_percent=20,
+        already=already or {},
     )
 
 
@@ -78,3 +84,17 @@ def test_the_whole_realm(limit: Limit) -> None:
 def test_a_county_of_which_nothing_is_known() -> None:
     """Accounts whose county has no count are all that there are: two of two are asked about."""
     assert len(split({OrgCode(""): 2}, {ONE: 100}).asked) == 2
+
+
+@pytest.mark.parametrize(("count", "asked"), [(0, False), (9, False), (10, True)])
+def test_what_the_day_has_locked_already_counts(count: int, asked: bool) -> None:
+    """A county of a hundred of which ten were locked this morning; another county goes on."""
+    found = split({ONE: count, TWO: 1}, {ONE: 90, TWO: 100}, already={ONE: 10})
+    assert (len(found.asked), len(found.now)) == ((count, 1) if asked else (0, count + 1))
+
+
+@pytest.mark.parametrize(("count", "asked"), [(0, 0), (2, 0), (3, 3)])
+def test_and_in_the_whole_realm(count: int, asked: int) -> None:
+    """Five a day, of which three were in the morning."""
+    limit = Limit(count=5, percent=100)
+    assert len(split({TWO: count}, {ONE: 90, TWO: 100}, limit, already={ONE: 3}).asked) == asked

@@ -57,6 +57,7 @@ FINDINGS: Final[Mapping[FindingKind, str]] = {
     FindingKind.SOURCE_REFUSED: "来源未被接受",
     FindingKind.LAST_ADMINISTRATOR: "最后一名管理员",
     FindingKind.FROZEN_IN_CONSOLE: "控制台停用",
+    FindingKind.OFF_AFTER_RESTORE: "恢复后停用",
     FindingKind.NAME_TAKEN: "用户名被占用",
     FindingKind.DUPLICATE_IDENTITY: "身份重复",
     FindingKind.UNKNOWN_UNIT: "机构未知",

@@ -21,6 +21,11 @@ CONSOLE: Final = "console"
 """Origin of a hold that somebody set by switching the account off in the console."""
 
 
+RESTORED: Final = "restored"
+"""Origin of a hold on an account that was found off after the store came from a backup: by a freeze or a lock
+perhaps that the backup knows nothing of. No switch in the console lifts it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
     """The registry with accounts and console holds as they are now."""
@@ -56,22 +61,10 @@ def adopt_accounts(registry: Registry, observed: ObservedRealm, *, today: date) 
         key = (person.id, HoldKind.FROZEN)
         if account.enabled_written and not user.enabled:
             if key not in holds:  # a freeze by form is not the console's to lift later
-                holds[key] = Hold(
-                    person=person.id,
-                    kind=HoldKind.FROZEN,
-                    since=today,
-                    reason="管理员在控制台停用",
-                    origin=CONSOLE,
-                )
+                holds[key] = _found_off(person.id, today, restored=registry.restored)
                 put.append(holds[key])
             account = replace(account, enabled_written=False)
-            findings.append(
-                Finding(
-                    kind=FindingKind.FROZEN_IN_CONSOLE,
-                    subject=str(person.username),
-                    detail="已在控制台停用，保持停用；在控制台启用即可解除",
-                )
-            )
+            findings.append(_tell_off(person, restored=registry.restored))
         elif user.enabled and not account.enabled_written and key in holds and holds[key].origin == CONSOLE:
             del holds[key]
             lifted.append((person.id, HoldKind.FROZEN))
@@ -88,6 +81,24 @@ def adopt_accounts(registry: Registry, observed: ObservedRealm, *, today: date) 
         accounts=tuple(item for key, item in accounts.items() if registry.accounts.get(key) != item),
         findings=tuple(findings),
     )
+
+
+def _found_off(person: PersonId, today: date, *, restored: bool) -> Hold:
+    return Hold(
+        person=person,
+        kind=HoldKind.FROZEN,
+        since=today,
+        reason="恢复备份后发现已停用，原因不明" if restored else "管理员在控制台停用",
+        origin=RESTORED if restored else CONSOLE,
+    )
+
+
+def _tell_off(person: PersonRecord, *, restored: bool) -> Finding:
+    if restored:
+        kind, how = FindingKind.OFF_AFTER_RESTORE, "恢复备份后发现已停用，保持停用；查明原因后申请解冻"
+    else:
+        kind, how = FindingKind.FROZEN_IN_CONSOLE, "已在控制台停用，保持停用；在控制台启用即可解除"
+    return Finding(kind=kind, subject=str(person.username), detail=how)
 
 
 def lost_names(registry: Registry, observed: ObservedRealm) -> frozenset[PersonId]:

@@ -37,15 +37,18 @@ def split_locks(
     accounts: int,
     realm: Bound,
     county_percent: float,
+    already: Mapping[OrgCode, int],
 ) -> Split:
     """Divide who is due by what one day may do.
 
-    ``population``: accounts that are switched on, by county; ``accounts``: all of them. One single account
-    always passes the percentage, or nobody could be locked in an office of four.
+    ``population``: accounts that are switched on, by county; ``accounts``: how many there are at all;
+    ``already``: those that this day has locked before, by county, which are switched off by now. The first
+    one of a day always passes the percentage, or nobody could be locked in an office of four.
     """
+    count = len(due) + sum(already.values())
     allowed = min(realm.count, max(1, int(accounts * realm.percent / 100)))
-    if len(due) > allowed:
-        excess = Excess(name=REALM, count=len(due), allowed=allowed, population=accounts)
+    if due and count > allowed:
+        excess = Excess(name=REALM, count=count, allowed=allowed, population=accounts)
         return Split(now=(), asked=tuple(due), excess=(excess,))
     by_county: dict[OrgCode, list[Verdict]] = defaultdict(list)
     for item in due:
@@ -54,13 +57,12 @@ def split_locks(
     asked: list[Verdict] = []
     excesses: list[Excess] = []
     for county, items in sorted(by_county.items()):
-        there = population.get(county, len(items))
-        if len(items) > 1 and len(items) * 100 >= there * county_percent:
+        count = len(items) + already.get(county, 0)
+        there = population.get(county, len(items)) + already.get(county, 0)
+        if count > 1 and count * 100 >= there * county_percent:
             asked += items
             most = max(1, ceil(there * county_percent / 100) - 1)
-            excesses.append(
-                Excess(name=f"{REALM}:{county}", count=len(items), allowed=most, population=there)
-            )
+            excesses.append(Excess(name=f"{REALM}:{county}", count=count, allowed=most, population=there))
         else:
             now += items
     return Split(now=tuple(now), asked=tuple(asked), excess=tuple(excesses))

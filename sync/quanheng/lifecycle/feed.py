@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-OVERLAP: Final = timedelta(minutes=5)
-"""How far before the cursor events are read again: an event's time is set before its commit."""
+OVERLAP: Final = timedelta(hours=1)
+"""How far before the cursor events are read again: an event's time is set before its commit, and a database
+that fails over may show it later still. Who logged in is asked at night, when that hour has few events."""
 CLOCK_SLACK: Final = timedelta(minutes=5)
 """How much the server's clock and ours may differ."""
 

@@ -119,6 +119,16 @@ def clients_that_count(pack: Pack) -> frozenset[str]:
     return frozenset([*alive, *pack.lifecycle.logins.clients])
 
 
+def clients_of_administrators(pack: Pack) -> frozenset[str]:
+    """Clients of those that keep an administrator's account alive alone: they are no subsystem."""
+    return frozenset(pack.lifecycle.logins.clients) - {item.id for item in pack.permissions.subsystems}
+
+
+def administrators_of(pack: Pack) -> frozenset[PostId]:
+    """Posts of administrators."""
+    return frozenset(PostId(post.id) for post in pack.posts.posts if post.kind == "administrator")
+
+
 def newest(*moments: datetime | None) -> datetime | None:
     """The latest of those that there are."""
     return max(filter(None, moments), default=None)

@@ -33,6 +33,7 @@ class FindingKind(StrEnum):
     SOURCE_REFUSED = "source_refused"
     LAST_ADMINISTRATOR = "last_administrator"
     FROZEN_IN_CONSOLE = "frozen_in_console"
+    OFF_AFTER_RESTORE = "off_after_restore"
     NAME_TAKEN = "name_taken"
     DUPLICATE_IDENTITY = "duplicate_identity"
     UNKNOWN_UNIT = "unknown_unit"

@@ -75,6 +75,8 @@ class Registry:
     accounts: Mapping[PersonId, AccountRecord] = field(default_factory=dict)
     founders: tuple[Founder, ...] = ()
     next_serial: int = 1
+    restored: bool = False
+    """Whether the store came from a backup and was not compared with Keycloak since."""
 
     def of(self, person: PersonId) -> Registry:
         """The registry as far as it is about one person; decisions, units and sources are whole.

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from quanheng.logs import redact_text
+from quanheng.model.change import ChangeKind
 from quanheng.model.ids import OrgCode, PersonId, PostId
 from quanheng.model.person import (
     BasisKind,
@@ -137,6 +138,30 @@ def read_standing(connection: Connection, *, held: Collection[PersonId] | None =
     )
 
 
+def read_lock_moment(connection: Connection, person: PersonId) -> datetime | None:
+    """When an account was switched off for the last time that nobody had logged in; None when it was not
+    switched off yet, or not by us."""
+    query = (
+        select(ledger.c.kind, ledger.c.at, ledger.c.body)
+        .where(ledger.c.kind.in_([HOLD_PUT, ChangeKind.DISABLE]), _is_about(person))
+        .order_by(ledger.c.sequence)
+    )
+    moment: datetime | None = None
+    waits = False
+    for kind, at, body in connection.execute(query):
+        if kind == HOLD_PUT and json.loads(body)["kind"] == HoldKind.INACTIVE:
+            moment, waits = None, True
+        elif kind == ChangeKind.DISABLE and waits:
+            # Later ones undo what somebody did in the console.
+            moment, waits = at, False
+    return moment
+
+
+def _is_about(person: PersonId) -> ColumnElement[bool]:
+    # Nobody can put quotation marks into a body: they are escaped there.
+    return ledger.c.body.contains(f'"person":"{person}"', autoescape=True)
+
+
 def _read_holds(
     connection: Connection, held: Collection[PersonId] | None
 ) -> Mapping[tuple[PersonId, HoldKind], Hold]:
@@ -166,6 +191,5 @@ def _entries_of_holds(
         yield from ((kind, json.loads(body)) for kind, body in connection.execute(query))
         return
     for person in sorted(held):
-        # Nobody can put quotation marks into a body: they are escaped there.
-        mine = query.where(ledger.c.body.contains(f'"person":"{person}"', autoescape=True))
+        mine = query.where(_is_about(person))
         yield from ((kind, json.loads(body)) for kind, body in connection.execute(mine))

@@ -23,7 +23,7 @@ from quanheng.operations.lifecycle.locking import apply_approved, is_approved_by
 from quanheng.operations.limits_exceeded import describe_excess
 from quanheng.operations.noting import note_forgeries
 from quanheng.operations.planning import Planned, make_plan
-from quanheng.operations.refresh import refresh_mirror, sweep
+from quanheng.operations.restored import note_compared, observe
 from quanheng.operations.trust import sign_proposals
 from quanheng.operations.waivers import note_ended_waivers
 from quanheng.store.lease import Lease
@@ -54,7 +54,7 @@ def plan_only(context: Context) -> Planned:
     """Make a plan and keep it for ``apply --digest``; proposals and quarantine are kept too."""
     with hold_lease(context) as lease:
         recover(context, lease)
-        planned = make_plan(context, refresh_mirror(context, lease))
+        planned = make_plan(context, observe(context, lease))
         _keep(context, lease, planned)
         return planned
 
@@ -68,7 +68,7 @@ def synchronise(context: Context, progress: Progress | None = None, *, live: boo
     """
     with hold_lease(context) as lease:
         recovered = recover(context, lease)
-        observed = sweep(context, lease) if live else refresh_mirror(context, lease)
+        observed = observe(context, lease, live=live)
         planned = make_plan(context, observed)
         _keep(context, lease, planned)
         if planned.plan.excess:
@@ -80,6 +80,7 @@ def synchronise(context: Context, progress: Progress | None = None, *, live: boo
             )
         publish_or_log(context, observed)
         outcome = carry_out(context, lease, planned.plan, observed, progress)
+        note_compared(context, lease, planned.plan)
         touched = {change.person for change in planned.plan.changes}
         return Synchronised(
             plan=planned.plan,
@@ -114,7 +115,7 @@ def apply_digest(context: Context, digest: str, progress: Progress | None = None
                 f"plan {plan.digest[:12]} is not safe: {'; '.join(map(str, plan.excess))}",
                 remedy=f"have a second person 'quanheng approve {plan.digest[:12]}'",
             )
-        observed = refresh_mirror(context, lease)
+        observed = observe(context, lease)
         planned = make_plan(context, observed)
         again = planned.plan
         if plan.excess and not _is_approved(planned.registry, plan):
@@ -129,6 +130,7 @@ def apply_digest(context: Context, digest: str, progress: Progress | None = None
             )
         publish_or_log(context, observed)
         outcome = carry_out(context, lease, plan, observed, progress)
+        note_compared(context, lease, plan)
         return Synchronised(
             plan=plan,
             outcome=outcome,

@@ -39,6 +39,7 @@ from quanheng.model.sensitive import Sensitive
 from quanheng.store.archive import SealedWriter, read_sealed
 from quanheng.store.database import Database, migrate, newest_revision, require_migrated
 from quanheng.store.holder import is_gone
+from quanheng.store.restored import mark_restored
 from quanheng.store.rotation import open_keyring, require_index_key, require_keys
 from quanheng.store.tables import lease, metadata
 
@@ -129,6 +130,7 @@ def restore(
         lines.end(rows)
         _restore_keys(keys, keys_directory, database.clock, force=force)
         require_keys(connection, keys_directory)
+        mark_restored(connection)
     return BackupReport(made_at=datetime.fromisoformat(header["made_at"]), rows=rows, key_files=len(keys))
 
 

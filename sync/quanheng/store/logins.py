@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from quanheng.model.ids import KeycloakId, OrgCode, PersonId
-from quanheng.store.tables import account, claim, last_login, login_gap, person
+from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId
+from quanheng.model.person import HoldKind
+from quanheng.store.tables import account, basis, claim, hold, last_login, login_gap, person
 
 _AT_A_TIME: Final = 500
 """Rows of one statement, and values in one list of a query."""
@@ -73,6 +74,13 @@ def read_people_of(connection: Connection) -> Mapping[KeycloakId, PersonId]:
     """Whose each account of ours is."""
     rows = connection.execute(select(account.c.keycloak_id, account.c.person_id))
     return {KeycloakId(row.keycloak_id): PersonId(row.person_id) for row in rows}
+
+
+def read_people_in(connection: Connection, posts: Collection[PostId]) -> frozenset[PersonId]:
+    """Who holds one of these posts, or has it by a source's word."""
+    tables = (claim, basis)
+    queries = (select(table.c.person_id).where(table.c.post.in_(sorted(posts))) for table in tables)
+    return frozenset(PersonId(who) for query in queries for who in connection.execute(query).scalars())
 
 
 def read_unused(
@@ -162,6 +170,19 @@ def count_accounts_by_county(connection: Connection) -> Mapping[OrgCode, int]:
         select(county, func.count(func.distinct(account.c.person_id)))
         .join(account, account.c.person_id == claim.c.person_id)
         .where(account.c.enabled_written)
+        .group_by(county)
+    )
+    return {OrgCode(code): count for code, count in connection.execute(query)}
+
+
+def count_locked_by_county(connection: Connection, origin: str, since: date) -> Mapping[OrgCode, int]:
+    """How many accounts of each county have been locked on a day, in the same counties; ``origin``: of the
+    holds."""
+    county = func.substr(claim.c.org, 1, 6)
+    query = (
+        select(county, func.count(func.distinct(hold.c.person_id)))
+        .join(hold, hold.c.person_id == claim.c.person_id)
+        .where(hold.c.kind == HoldKind.INACTIVE, hold.c.origin == origin, hold.c.since == since)
         .group_by(county)
     )
     return {OrgCode(code): count for code, count in connection.execute(query)}

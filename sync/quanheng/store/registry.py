@@ -20,6 +20,7 @@ from quanheng.store import tables
 from quanheng.store.database import upsert
 from quanheng.store.meta import read_founders, read_number, write_number
 from quanheng.store.registry_rows import proposal_of
+from quanheng.store.restored import is_restored
 
 __all__ = [
     "commit_delta",
@@ -98,6 +99,7 @@ def _read(connection: Connection, only: Sequence[PersonId] | None) -> Registry:
             for staff_no, post, area in read_founders(connection)
         ),
         next_serial=read_number(connection, "next_serial", 1),
+        restored=is_restored(connection),
     )
 
 

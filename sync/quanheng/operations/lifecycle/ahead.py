@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from datetime import date
 
 from quanheng.engine.safety import Excess
-from quanheng.lifecycle.batches import Split, split_locks
 from quanheng.lifecycle.feed import Position
 from quanheng.lifecycle.terms import TermState
 from quanheng.operations.context import Context
 from quanheng.operations.glass.accounts import read_glass
 from quanheng.operations.lifecycle.daily import read_done
 from quanheng.operations.lifecycle.lateness import Overdue, read_waiting
-from quanheng.operations.lifecycle.locking import find_due
+from quanheng.operations.lifecycle.locking import find_due, split_day
 from quanheng.operations.lifecycle.tenure import TenureLine, read_tenures
 from quanheng.operations.lifecycle.terms import TermLine, read_terms
 from quanheng.operations.lifecycle.unused import Unused, find_unused
 from quanheng.store.login_position import read_position, read_problem
-from quanheng.store.logins import Gap, count_accounts_by_county, read_gaps
-from quanheng.store.registry import count_accounts
+from quanheng.store.logins import Gap, read_gaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,19 +63,10 @@ def look_ahead(context: Context) -> Ahead:
     now = context.clock()
     found = find_unused(context)
     with context.database.reading() as connection:
-        population = count_accounts_by_county(connection)
-        accounts = count_accounts(connection)
         gaps = read_gaps(connection)
         position, problem = read_position(connection), read_problem(connection)
     by_person = {item.person.id: item for item in found}
-    settings = context.settings.lifecycle
-    split: Split = split_locks(
-        [item.verdict for item in find_due(context)],
-        population,
-        accounts=accounts,
-        realm=settings.lock,
-        county_percent=settings.lock_county_percent,
-    )
+    split = split_day(context, [item.verdict for item in find_due(context)])
     inactivity = context.pack.lifecycle.inactivity
     days = inactivity.notices_days if inactivity is not None else ()
     return Ahead(

@@ -8,13 +8,17 @@ from datetime import datetime
 from pathlib import Path
 
 from quanheng.errors import RefusedError
-from quanheng.lifecycle.inactivity import clients_that_count
+from quanheng.lifecycle.inactivity import (
+    administrators_of,
+    clients_of_administrators,
+    clients_that_count,
+)
 from quanheng.model.ids import PersonId
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.trust import read_trusted
 from quanheng.sources.login_history import BadLine, read_login_history
-from quanheng.store.logins import cover_gaps, put_logins, seed_counts
+from quanheng.store.logins import cover_gaps, put_logins, read_people_in, seed_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,8 @@ def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) 
     now = context.clock()
     with context.database.reading() as connection:
         persons = read_trusted(connection, context.keyring).registry.persons.values()
+        administrators = read_people_in(connection, administrators_of(context.pack))
+    theirs = clients_of_administrators(context.pack)
     known = {str(item.staff_no): item.id for item in persons} | {
         str(item.username): item.id for item in persons
     }
@@ -56,6 +62,8 @@ def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) 
             bad.append(_bad(item.line, "登录时间", "a time in the future", "correct it"))
         else:
             lines += 1
+            if item.client in theirs and person not in administrators:
+                continue  # as with events: the console is no work of theirs
             place = (person, item.client)
             newest[place] = max(item.at, newest.get(place, item.at))
     if covers_gaps and bad:

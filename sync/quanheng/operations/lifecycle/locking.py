@@ -18,7 +18,7 @@ from quanheng.engine.merge import proposal_key
 from quanheng.engine.plan import Plan, digest_of, order_changes
 from quanheng.engine.safety import Excess
 from quanheng.errors import RefusedError
-from quanheng.lifecycle.batches import split_locks
+from quanheng.lifecycle.batches import Split, split_locks
 from quanheng.lifecycle.inactivity import Verdict, describe_span
 from quanheng.lifecycle.last_one import keep_last
 from quanheng.logs import get_logger
@@ -35,7 +35,7 @@ from quanheng.operations.lifecycle.unused import Unused, find_unused
 from quanheng.operations.limits_exceeded import describe_excess
 from quanheng.operations.trust import read_trusted, read_trusted_part, sign_proposals
 from quanheng.store.lease import Lease
-from quanheng.store.logins import count_accounts_by_county
+from quanheng.store.logins import count_accounts_by_county, count_locked_by_county
 from quanheng.store.meta import read_number
 from quanheng.store.mirror import read_mirror
 from quanheng.store.plans import PlanState, read_approval, save_plan, set_plan_state
@@ -63,23 +63,29 @@ def lock_unused(context: Context, lease: Lease, persons: Collection[PersonId]) -
     """Lock who of these is due, as far as one day may; ask about the rest. Called again it does nothing
     again."""
     found = {item.verdict.person: item for item in find_due(context, persons)}
-    due = [item.verdict for item in found.values()]
-    with context.database.reading() as connection:
-        population = count_accounts_by_county(connection)
-        accounts = count_accounts(connection)
-    settings = context.settings.lifecycle
-    split = split_locks(
-        due,
-        population,
-        accounts=accounts,
-        realm=settings.lock,
-        county_percent=settings.lock_county_percent,
-    )
+    split = split_day(context, [item.verdict for item in found.values()])
     outcome = None
     if split.now:
         outcome = _carry_out(context, lease, [found[item.person] for item in split.now])
     _ask(context, lease, [found[item.person] for item in split.asked], split.excess)
     return Locked(locked=len(split.now), stopped=len(split.asked), outcome=outcome)
+
+
+def split_day(context: Context, due: Sequence[Verdict]) -> Split:
+    """Who of these is locked now, and who is asked about, after what this day has locked already."""
+    with context.database.reading() as connection:
+        population = count_accounts_by_county(connection)
+        already = count_locked_by_county(connection, ORIGIN, day_in_china(context.clock()))
+        accounts = count_accounts(connection)
+    settings = context.settings.lifecycle
+    return split_locks(
+        due,
+        population,
+        accounts=accounts,
+        realm=settings.lock,
+        county_percent=settings.lock_county_percent,
+        already=already,
+    )
 
 
 def find_due(context: Context, persons: Collection[PersonId] | None = None) -> tuple[Unused, ...]:
@@ -236,7 +242,8 @@ def _ask(context: Context, lease: Lease, due: Sequence[Unused], excess: tuple[Ex
         if plan is not None and read_approval(connection, plan.digest) is None:
             save_plan(connection, plan, keyring)
             before = known.get(key)
-            if before is None or before.state is not ProposalState.OPEN:
+            # Who was refused is asked again when it is about other people, or the monthly review names them.
+            if before is None or before.state not in (ProposalState.OPEN, ProposalState.REJECTED):
                 changed.append(_proposal(key, plan))
                 tell_stopped(context, connection, plan)
         put_proposals(connection, sign_proposals(keyring, changed), now)

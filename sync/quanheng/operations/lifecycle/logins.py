@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from quanheng.clock import day_in_china
 from quanheng.lifecycle.feed import Position, Shown, Trust, are_silent, judge_reading
+from quanheng.lifecycle.inactivity import administrators_of, clients_of_administrators
 from quanheng.logs import get_logger
 from quanheng.model.ids import KeycloakId, PersonId
 from quanheng.operations.context import Context
@@ -22,7 +23,13 @@ from quanheng.operations.lifecycle.calendar import working_days
 from quanheng.operations.noting import note
 from quanheng.operations.realm import read_drift
 from quanheng.store.login_position import read_position, write_position, write_problem
-from quanheng.store.logins import put_gap, put_logins, read_newest_login, read_people_of
+from quanheng.store.logins import (
+    put_gap,
+    put_logins,
+    read_newest_login,
+    read_people_in,
+    read_people_of,
+)
 from quanheng.store.tables import login_record
 
 _LONG_AGO: Final = timedelta(days=400)
@@ -54,6 +61,8 @@ def take_in_logins(context: Context, *, settings: bool = True) -> Feed:
     with context.database.reading() as connection:
         before = read_position(connection)
         people = read_people_of(connection)
+        administrators = read_people_in(connection, administrators_of(context.pack))
+    theirs = clients_of_administrators(context.pack)
     server = realm.read_server_time()
     ours = context.clock()
     since = before.since if before is not None else server - _LONG_AGO
@@ -64,7 +73,8 @@ def take_in_logins(context: Context, *, settings: bool = True) -> Feed:
         count += 1
         shown = shown.with_event(event.id, event.at, known, server)
         person = people.get(KeycloakId(event.user)) if event.user is not None and not event.error else None
-        if person is not None:
+        # The console opens for everybody, and is work for administrators alone.
+        if person is not None and (event.client not in theirs or person in administrators):
             place = (person, event.client)
             newest[place] = max(event.at, newest.get(place, event.at))
     trust = judge_reading(before, shown, server=server, ours=ours)
