@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from fixtures.fake_guard import install_guard
 from fixtures.lenient import ask
@@ -15,6 +16,7 @@ from fixtures.watching import as_administrator, watcher
 from fixtures.world import BUREAU, FOUNDERS, SCOPE, VILLAGE, World, kinds_of
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import PostId
+from quanheng.operations import realm
 from quanheng.operations.waivers import WaiverState, read_waivers
 
 OWN: Final = {"超级管理员", "牵头科室系统管理员", "审批受理人员", "审批办理人员"}
@@ -174,3 +176,19 @@ def test_the_stricter_exclusion_holds_in_the_city_alone(strict: World) -> None:
         people.append(who)
     sync(strict)
     assert [strict.duties(who) for who in people] == [{"经办人员", "业务操作员"}, set()]
+
+
+def test_passwords_of_a_pack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What 晋城 asks of them is asked of Keycloak, and 山西 alone asks for nothing more; either way the form
+    stays shut."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    monkeypatch.setattr(realm, "read_public_key", lambda _client: key)
+    alone, both = (
+        realm.desired_configuration(world.context, realm.RealmOptions()),
+        realm.desired_configuration(stack(world, "shanxi", "jincheng").context, realm.RealmOptions()),
+    )
+    assert "specialChars" not in alone.realm["passwordPolicy"]
+    assert "specialChars(1) and passwordHistory(3)" in both.realm["passwordPolicy"]
+    for desired in (alone, both):
+        assert desired.realm["browserFlow"] == "quanheng-browser"
+        assert "UPDATE_PASSWORD" in desired.roles["required_actions_off"]

@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from quanheng.errors import ConfigurationError
 from quanheng.keycloak.credentials import public_jwk
 from quanheng.keycloak.judged_mappers import MapperRules
+from quanheng.keycloak.password_policy import realm_settings
 from quanheng.keycloak.representation import REFRESH, SERVICE_ACCOUNT_PREFIX
 from quanheng.model.ids import RoleName, Username
 from quanheng.policy.administration import Administration, HolderKind
+from quanheng.policy.schema_lifecycle import Passwords
 
 _FILES: Final = (
     "realm",
@@ -33,6 +35,7 @@ _FILES: Final = (
 )
 SOCIAL_CARD: Final = "social-card"
 """Alias of the card's identity provider; it is in every link that the sync makes."""
+_CHANGE: Final = "UPDATE_PASSWORD"
 UNSET_ISSUER: Final = "https://social-card.invalid"
 """Where the card's bridge is, before anybody said so; RFC 2606: it leads nowhere."""
 
@@ -73,6 +76,8 @@ class RealmChoices:
     """Whether login by card is on; None: made switched off, and then the operator's."""
     refreshes_kept: bool = False
     """Whether events tell of renewed tokens, since those count as logins."""
+    passwords: Passwords | None = None
+    """What a regulation asks of passwords."""
 
 
 Pins = Mapping[str, Mapping[str, str]]
@@ -125,6 +130,10 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
             *_read(folder / "event-types.yaml")["kept_by_default"],
             REFRESH,
         ]
+    if choices.passwords is not None:
+        parts["realm"] |= realm_settings(parts["realm"], choices.passwords)
+    if choices.password_form and choices.passwords is not None and choices.passwords.change_initial:
+        _let_change_passwords(parts["roles"])
     return DesiredConfiguration(
         realm_name=choices.realm,
         post_roles=dict(choices.post_roles),
@@ -132,6 +141,12 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
         composites=dict(choices.composites),
         **parts,
     )
+
+
+def _let_change_passwords(roles: dict[str, Any]) -> None:
+    """Where people log in by password, who has an initial one, or an old one, is asked for another."""
+    roles["required_actions_off"] = [name for name in roles["required_actions_off"] if name != _CHANGE]
+    roles["required_actions_on"] = [_CHANGE]
 
 
 def read_mapper_rules(folder: Path | None = None) -> MapperRules:

@@ -43,10 +43,12 @@ def user_profile(documents: Documents, desired: DesiredConfiguration) -> Iterato
 
 
 def required_actions(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
-    """Actions that are switched off."""
+    """Actions that are switched off, or on for whom they are asked of; none is asked of all who are new."""
     present = {item["alias"]: item for item in documents.get("/authentication/required-actions")}
-    wanted = {"enabled": False, "defaultAction": False}
-    for alias in desired.roles["required_actions_off"]:
+    off = dict.fromkeys(desired.roles["required_actions_off"], False)
+    on = dict.fromkeys(desired.roles["required_actions_on"], True)
+    for alias, enabled in (off | on).items():
+        wanted = {"enabled": enabled, "defaultAction": False}
         if alias in present:
             yield from mending(
                 differences(f"required-actions.{alias}", wanted, present[alias]),

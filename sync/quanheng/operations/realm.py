@@ -195,6 +195,7 @@ def desired_configuration(context: Context, options: RealmOptions) -> DesiredCon
             social_card_issuer=issuer_of(context, options),
             social_card=options.social_card,
             refreshes_kept=context.pack.lifecycle.logins.refresh_counts,
+            passwords=context.pack.lifecycle.passwords,
         )
     )
     return replace(desired, pins=_read_pins(context))

@@ -9,6 +9,7 @@ import base64
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -19,6 +20,7 @@ from quanheng.identity.files import link_new, write_private
 from quanheng.keycloak.credentials import Credential
 from quanheng.keycloak.glass import OTP_DIGITS, OTP_SECONDS, GlassAccounts
 from quanheng.keycloak.open import connect_admin
+from quanheng.keycloak.password_policy import meets
 from quanheng.ledger.chain import Ledger
 from quanheng.logs import get_logger
 from quanheng.model.change import Json
@@ -34,6 +36,7 @@ from quanheng.operations.glass.accounts import (
     read_glass,
 )
 from quanheng.operations.noting import note
+from quanheng.policy.schema_lifecycle import Passwords
 
 log = get_logger(__name__)
 
@@ -100,7 +103,8 @@ def _seal(
     user = _account(context, accounts, known, by)
     # Of its own name: who else seals at the same time finds the page there in the end, and not this one.
     unfinished = file.with_name(f"{file.name}.{secrets.token_hex(4)}{UNFINISHED}")
-    password, otp = _new_password(), Sensitive(base64.b32encode(secrets.token_bytes(_OTP_BYTES)).decode())
+    password = _new_password(context.pack.lifecycle.passwords)
+    otp = Sensitive(base64.b32encode(secrets.token_bytes(_OTP_BYTES)).decode())
     # Before they hold, and before the old ones end: what holds and was not written would be lost.
     write_private(unfinished, _page(context, known.name, password, otp, address).encode())
     with _undone(accounts, user, unfinished):
@@ -157,9 +161,17 @@ def _account(context: Context, accounts: GlassAccounts, known: GlassAccount, by:
     return made
 
 
-def _new_password() -> Sensitive:
-    groups = ("".join(secrets.choice(_READABLE) for _ in range(_GROUP)) for _ in range(_GROUPS))
-    return Sensitive("-".join(groups))
+def _new_password(rules: Passwords | None) -> Sensitive:
+    """One that Keycloak takes: of so many signs at random one in forty has no digit."""
+    count, between = _GROUPS, "-"
+    if rules is not None:
+        count = max(count, ceil(max(rules.length, rules.administrator_length) / _GROUP))
+        between *= max(1, ceil(rules.special / (count - 1)))
+    while True:
+        groups = ("".join(secrets.choice(_READABLE) for _ in range(_GROUP)) for _ in range(count))
+        password = between.join(groups)
+        if rules is None or meets(rules, password):
+            return Sensitive(password)
 
 
 def _page(context: Context, name: Username, password: Sensitive, otp: Sensitive, address: str) -> str:
