@@ -31,6 +31,7 @@ from quanheng.engine.desired import Desired, build_desired
 from quanheng.engine.following import FOLLOWUPS, missing_key, person_of_followup, propose_missing
 from quanheng.engine.holds import DEREGISTERED, SUSPENDED, holds_of
 from quanheng.engine.source_posts import guarded_post_key
+from quanheng.errors import ConfigurationError
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, OrgCode, PostId, StaffNo, Username
 from quanheng.model.person import (
@@ -662,3 +663,9 @@ def test_a_created_account_does_not_tell_either() -> None:
     (change,) = compare(before, empty).changes
     assert (change.kind, change.detail["holds"]) == ("create", ["frozen"])
     assert "调查" not in repr(change)
+
+
+def test_a_status_that_the_pack_has_no_more() -> None:
+    """Nobody could say what follows from it: what to do is said, and nothing is done."""
+    with pytest.raises(ConfigurationError, match="no status 'furlough'"):
+        holds_of(ONE, [claim(ONE, status="furlough")], (), shanxi(), today=TODAY)

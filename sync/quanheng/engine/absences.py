@@ -31,7 +31,7 @@ def go_on(new: Claim, old: Iterable[Claim], pack: Pack, *, seen: date) -> Claim:
     Of a status without a first day ``seen``, the day of the reading, is kept: what follows from it has to be
     the same thing at the next reading.
     """
-    status = pack.status_by_id[new.status]
+    status = pack.status_of(new.status)
     if status.hold is None:
         return new
     alike = [item for item in old if _holds_alike(item, status.hold, pack)]

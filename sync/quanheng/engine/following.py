@@ -100,7 +100,7 @@ def _of_row(person: PersonRecord, claim: Claim, pack: Pack) -> Iterator[Followup
     An absence is named by its hold and not by its status: one that goes on in another kind of leave is the
     same fact.
     """
-    status = pack.status_by_id[claim.status]
+    status = pack.status_of(claim.status)
     kind = _KINDS.get(status.proposes)
     if kind is None or status.hold is None:
         return

@@ -29,12 +29,12 @@ def holds_of(
     by_source: dict[SourceId, list[Claim]] = defaultdict(list)
     for claim in claims:
         by_source[claim.source].append(claim)
-        status = pack.status_by_id[claim.status]
+        status = pack.status_of(claim.status)
         if status.hold is not None and holds_now(claim, pack, today=today):
             holds.append(_hold(person, status.hold, status.label, claim, today))
     for rows in by_source.values():
         if all(is_over(claim, pack, today=today) for claim in rows):
-            label = pack.status_by_id[rows[0].status].label
+            label = pack.status_of(rows[0].status).label
             holds.append(_hold(person, HoldKind.LEFT, label, rows[0], today))
             break
     if not claims:
@@ -69,7 +69,7 @@ class _Said(Protocol):
 
 def has_ended(said: _Said, pack: Pack, *, today: date) -> bool:
     """The same of a row that is no claim yet."""
-    status = pack.status_by_id[said.status]
+    status = pack.status_of(said.status)
     return status.ends_post and (said.status_from is None or said.status_from <= today)
 
 
@@ -79,7 +79,7 @@ def holds_now(claim: Claim, pack: Pack, *, today: date) -> bool:
     An absence holds when it is as long as the pack says, counted from its first day over all rows that it
     was told in, or when nobody knows how long it is.
     """
-    status = pack.status_by_id[claim.status]
+    status = pack.status_of(claim.status)
     if status.hold is None or status.ends_post:
         return False
     if claim.status_from is not None and claim.status_from > today:

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from quanheng.clock import day_in_china
-from quanheng.delegation.holders import Holders, Seat
+from quanheng.delegation.holders import Seat
 from quanheng.engine.adopt import adopt_accounts
 from quanheng.engine.drafts import WITHOUT_NUMBER, Draft, possessions_of, shows_number
 from quanheng.engine.matching import is_nobodys
@@ -24,14 +24,15 @@ from quanheng.engine.merge import AcceptedReading, merge
 from quanheng.engine.trees import Trees
 from quanheng.errors import RefusedError
 from quanheng.keycloak.login import AuthenticatedPerson
-from quanheng.model.ids import KeycloakId, OrgCode, PostId, Username
+from quanheng.model.ids import KeycloakId, OrgCode, Username
 from quanheng.model.person import APPLICATION, PersonRecord
 from quanheng.model.realm import ObservedRealm, RealmUser
 from quanheng.model.registry import AccountRecord, Registry, RegistryDelta
-from quanheng.model.staff import Declaration, Mode, OrgKind, OrgUnit, Origin, Reading, RejectedRow, StaffRow
+from quanheng.model.staff import Declaration, Mode, OrgUnit, Origin, Reading, RejectedRow, StaffRow
 from quanheng.operations.carrying_out import hold_lease, recover
 from quanheng.operations.committing import commit
 from quanheng.operations.context import Context
+from quanheng.operations.keepers import keepers_of
 from quanheng.operations.noting import note
 from quanheng.operations.offices_held import record_of, seats_of
 from quanheng.operations.organisations import read_recoded, units_of
@@ -41,7 +42,6 @@ from quanheng.operations.standing import APPLICATION_COMPLETED
 from quanheng.operations.trust import read_trusted, sign_claim
 from quanheng.operations.watching.drafts import DRAFT_SEEN
 from quanheng.operations.watching.repairing import repair
-from quanheng.policy.schema import Over, Power
 from quanheng.policy.units import Units
 from quanheng.sources.reasons import EXPLANATIONS
 from quanheng.sources.rows import RowJudge
@@ -347,30 +347,11 @@ def _require_charge(
     units = examined.units
     there = units.resolve(examined.row.org)
     places = [examined.unit, *([there] if there is not None else [])]
-    if all(_keepers(context, units, unit).intersection(seats) for unit in places):
+    pack = context.pack
+    if all(keepers_of(pack, units, unit, administrator=False).intersection(seats) for unit in places):
         return
     raise RefusedError(
         f"{approver.username} may not complete this draft: it is not in this administrator's charge",
         remedy="have whoever keeps that organisation's accounts complete it, or the system administrator of "
         "the level above",
     )
-
-
-def _keepers(context: Context, units: Units, unit: OrgUnit) -> frozenset[Seat]:
-    """Seats that may complete accounts of a unit: those with charge of them, and above its area the system
-    officers (三员) who approve."""
-    area = units.area(unit)
-    if area is None:
-        return frozenset()
-    pack = context.pack
-    officers = pack.administration.officers
-    found: set[Seat] = set()
-    if unit.code != area.code:
-        over = Over.BUREAUS if unit.kind is OrgKind.BUREAU else Over.TOWNS
-        found |= Holders(pack, units).over(area.code, over, Power.ACCOUNTS)
-    approving = {name for post in pack.posts.posts for name in post.approved_by}
-    for above in units.lineage(area)[:-1]:
-        for name in officers.system if officers is not None else ():
-            if name in approving and pack.post_at(PostId(name), above.code) is not None:
-                found.add(Seat(above.code, PostId(name)))
-    return frozenset(found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
+from quanheng.errors import ConfigurationError
 from quanheng.model.ids import OrgCode, PostId
 from quanheng.policy.schema import (
     AdministrationFile,
@@ -87,6 +88,17 @@ class Pack:
     def status_by_id(self) -> Mapping[str, Status]:
         """Statuses by id."""
         return {status.id: status for status in self.statuses.statuses}
+
+    def status_of(self, status_id: str) -> Status:
+        """The status that a stored claim has. Raises :class:`ConfigurationError` for one that the pack had once
+        and has no more: what follows from it nobody could say."""
+        found = self.status_by_id.get(status_id)
+        if found is None:
+            raise ConfigurationError(
+                f"the pack has no status '{status_id}', and somebody in the store has it",
+                remedy="put it back into statuses.yaml; take it out when no source names it any more",
+            )
+        return found
 
     @cached_property
     def status_by_label(self) -> Mapping[str, Status]:
