@@ -90,8 +90,10 @@ class Pack:
         return {status.id: status for status in self.statuses.statuses}
 
     def status_of(self, status_id: str) -> Status:
-        """The status that a stored claim has. Raises :class:`ConfigurationError` for one that the pack had once
-        and has no more: what follows from it nobody could say."""
+        """The status that a stored claim has.
+
+        Raises :class:`ConfigurationError` for one of an earlier pack: nobody could say what follows from it.
+        """
         found = self.status_by_id.get(status_id)
         if found is None:
             raise ConfigurationError(
