@@ -26,12 +26,14 @@ from fixtures.reviewing import (
     IDLER,
     KEEPER,
     MONTH,
+    MORE,
     OTHER_COUNTY,
     POSTLESS,
     PROVINCE,
     ROOT,
     SECOND,
     TWINS,
+    answer,
     bodies,
     busy_county,
     fill,
@@ -53,9 +55,11 @@ from quanheng.lifecycle.review import Handling, ReviewItem, ReviewKind
 from quanheng.model.ids import OrgCode, Username
 from quanheng.model.person import Hold, HoldKind, RequestKind
 from quanheng.model.staff import OrgKind
+from quanheng.operations.approve import decide_all
 from quanheng.operations.committing import put_hold
 from quanheng.operations.completing import complete
 from quanheng.operations.lifecycle.freezing import freeze
+from quanheng.operations.lifecycle.requesting import ask_request, prepare_request
 from quanheng.operations.lifecycle.tenure import look_after_tenure
 from quanheng.operations.review.finding import Review, find_review
 from quanheng.operations.review.rows import build_rows
@@ -288,12 +292,15 @@ def test_one_card_on_two_accounts(quiet: Life) -> None:
         life, "second", identities=user.identities, attributes={"person_id": user.attributes["person_id"]}
     )
     found = [item for item in find_review(life.context).found if item.kind == "duplicate"]
+    name = str(user.username)
     assert {(item.username, item.about, str(item.proposed)) for item in found} == {
-        (str(user.username), "card", "keep"),
-        ("second", "card", "freeze"),
-        (str(user.username), "person", "keep"),
-        ("second", "person", "freeze"),
+        (name, "card|second", "keep"),
+        ("second", f"card|{name}", "freeze"),
+        (name, "person|second", "keep"),
+        ("second", f"person|{name}", "freeze"),
     }
+    states = {item.detail.partition("；")[2] for item in found}
+    assert states == {f"本账号启用，权限 {count} 项" for count in (0, 7)}
 
 
 def test_ending_waivers_are_named_for_thirty_days(world: World) -> None:
@@ -380,6 +387,75 @@ def test_a_role_of_nobody_s_that_is_mapped_directly_is_too_much(quiet: Life) -> 
     quiet.world.console.tamper_map_client_role(quiet.world.user(CLERK).id, role)
     assert lines(quiet) == {(CLERK, "over_privileged", "revoke")}
     assert "直接授予的角色 backdoor" in detail(quiet, "over_privileged")
+
+
+def test_power_over_the_realm_is_found_by_whatever_way(quiet: Life) -> None:
+    """Of people beyond their posts, through a group that is none of ours; of a program, directly; our own
+    programs have theirs rightly."""
+    life, world = quiet, quiet.world
+    power = world.console.tamper_client_role("realm-management", "manage-users")
+    world.fake._state.guard = None
+    group = world.console.create_group(None, "特权组", {}, frozenset())
+    world.console.tamper_map_client_role(group, power)
+    world.console.join_group(world.user(CLERK).id, group)
+    program = world.console.tamper_service_account("plain")
+    world.console.tamper_map_client_role(program, power)
+    assert lines(life) == {(CLERK, "over_privileged", "revoke")}
+    assert "经组获得的角色 realm-management/manage-users" in detail(life, "over_privileged")
+    assert {(name, kind) for name, kind, _ in lines(life, ROOT)} == {("service-account-plain", "illegal")}
+
+
+def test_a_program_among_ours_is_surplus(quiet: Life) -> None:
+    """Also without any duty: nobody put it there rightly."""
+    life, world = quiet, quiet.world
+    world.fake._state.guard = None
+    home = world.group("/机构/14-山西省/1409-忻州市/140902-忻府区")
+    world.console.join_group(world.console.tamper_service_account("plain"), home.id)
+    assert lines(life) == {("service-account-plain", "surplus", "revoke")}
+
+
+def test_what_was_deregistered_and_is_something_again(quiet: Life) -> None:
+    """Switched on, or with a permission: the account is nobody's to use."""
+    life, world = quiet, quiet.world
+    asked = prepare_request(life.context, CLERK, RequestKind.DEREGISTER, reason="月度核查：多余账号")
+    key = ask_request(life.context, asked, world.login(COLLEAGUE)).key
+    decide_all(life.context, [key], world.login(PROVINCE), approve=True)
+    assert lines(life) == set()
+    world.fake._state.guard = None
+    world.console.tamper_map_client_role(world.user(CLERK).id, MORE)
+    assert lines(life) == {(CLERK, "illegal", "revoke")}
+    assert "已注销，仍持有：待遇资格审核" in detail(life, "illegal")
+
+
+def test_what_grows_is_asked_about_anew(life: Life) -> None:
+    """Whoever answered for less did not answer for this."""
+    write(life)
+    before = item_of(life, GREEDY, "over_privileged")
+    answer(life, {before.key: ("保留", "临时兼任审核")})
+    role = life.world.console.tamper_role("backdoor")
+    life.world.console.tamper_map_client_role(life.world.user(GREEDY).id, role)
+    assert write(life).new == 1
+    name = str(life.world.person(GREEDY).username)
+    now = [item for item in items(life) if item.username == name and item.kind == "over_privileged"]
+    assert [item.key == before.key for item in now if item.answer is not None] == [True]
+    assert ["backdoor" in item.detail for item in now if item.answer is None] == [True]
+
+
+def test_who_is_frozen_already_is_to_go(life: Life) -> None:
+    """Freezing again would be no answer."""
+    freeze(life.context, POSTLESS, reason="手机遗失，口令可能泄露")
+    assert (POSTLESS, "surplus", "deregister") in lines(life)
+
+
+def test_an_administrator_in_fact_is_answered_for_above(quiet: Life) -> None:
+    """Somebody put into an administrators' group in the console, where no guard is."""
+    world = quiet.world
+    world.fake._state.guard = None
+    world.console.join_group(world.user(CLERK).id, world.group("/管理员/140902-忻府区/业务管理员").id)
+    assert {who for who, _, _ in lines(quiet)} == set()
+    above = lines(quiet, CITY)
+    assert (CLERK, "over_privileged", "revoke") in above
+    assert {kind for who, kind, _ in above if who == COLLEAGUE} == {"conflict"}  # now there are two
 
 
 def test_whom_no_source_names_stays_in_the_county(quiet: Life) -> None:

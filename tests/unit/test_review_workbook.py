@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -226,6 +227,7 @@ def test_answers_come_back(returned: Callable[..., Any]) -> None:
         GivenAnswer(
             row=FIRST + 1,
             key=f"{2:064x}",
+            name=row(2).name,
             username="sx0000002",
             kind="闲置账号",
             detail="自 2026-01-05 起从未登录(S11)",
@@ -357,18 +359,64 @@ def archive_with(file: Path, name: str, content: bytes) -> Path:
     return file
 
 
-def test_a_file_that_unpacks_to_much_is_not_unpacked(tmp_path: Path) -> None:
-    """A small file, and a hundred megabytes in it."""
-    file = archive_with(tmp_path / "清单.xlsx", "xl/media/image.bin", bytes(reading.MOST_UNPACKED + 1))
-    assert file.stat().st_size < reading.MOST_BYTES
-    with pytest.raises(SourceError, match="unpacks"):
+MEGABYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "match"),
+    [
+        ("xl/media/image.bin", bytes(2 * MEGABYTE), "unpacks"),
+        ("xl/styles.xml", b"<font/>" * 200_000, "unpacks"),
+        ("xl/worksheets/sheet1.xml", b"<v/>" * 7 * MEGABYTE, "unpacks"),
+        ("xl/worksheets/sheet1.xml", b"<row>" + b"<c/>" * 500_000, "cells"),
+        ("xl/worksheets/sheet1.xml", b"<x:row/>" * 500_000, "cells"),
+        ("xl/worksheets/sheet1.xml", ("<c/>" * 500_000).encode("utf-16"), "cells"),
+        ("xl/sharedStrings.xml", b"<si />" * 500_000, "cells"),
+    ],
+)
+def test_a_small_file_that_takes_much_is_not_read(
+    tmp_path: Path, part: str, content: bytes, match: str
+) -> None:
+    """A few kilobytes that unpack to megabytes, or to gigabytes once they are read: seen before that."""
+    file = archive_with(tmp_path / "清单.xlsx", part, content)
+    assert file.stat().st_size < MEGABYTE
+    tracemalloc.start()
+    try:
+        with pytest.raises(SourceError, match=match):
+            read_workbook(file)
+        assert tracemalloc.get_traced_memory()[1] < 16 * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_list_is_read(tmp_path: Path) -> None:
+    """Five thousand lines, each another one's, and the last of them answered."""
+    rows = [row(number) for number in range(1, 5001)]
+    file = tmp_path / "清单.xlsx"
+    book = load_workbook(BytesIO(build_workbook(HEADING, rows)))
+    answer(book[SHEET], FIRST + 4999, "保留", "本人在岗，下月返回")
+    book.save(file)
+    assert [line.row for line in read_workbook(file)] == [FIRST + 4999]
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_a_hidden_list_is_refused(tmp_path: Path, state: str) -> None:
+    """Whoever hands it in has not seen what is answered there."""
+    book = load_workbook(BytesIO(build_workbook(HEADING, [row()])))
+    book.create_sheet("清单")
+    book[SHEET].sheet_state = state
+    book.active = 1
+    file = tmp_path / "清单.xlsx"
+    book.save(file)
+    with pytest.raises(SourceError, match="hidden"):
         read_workbook(file)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entities_are_refused(tmp_path: Path, encoding: str) -> None:
     """Nothing in a list needs a document type of its own."""
-    text = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'
+    comment = f"<!--{'x' * 70_000}-->"
+    text = f'<?xml version="1.0"?>{comment}<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'
     file = archive_with(tmp_path / "清单.xlsx", "xl/sharedStrings.xml", text.encode(encoding))
     with pytest.raises(SourceError, match="document type"):
         read_workbook(file)

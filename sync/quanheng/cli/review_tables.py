@@ -64,6 +64,15 @@ def print_taken(out: Console, name: str, done: TakenAnswers) -> None:
         f"{name}：读入答复 {len(done.answered):,} 条，其中 {done.settled:,} 条无须再办；"
         f"与以前相同的 {done.unchanged:,} 条。"
     )
+    if done.answered:
+        # Whoever answers sees what is taken down in the own name, whatever the workbook showed.
+        table = Table()
+        for label in ("账号", "清理类别", "处理方式", "事由"):
+            table.add_column(label, overflow="fold")
+        for line in done.answered:
+            answer = HANDLINGS[line.answer] if line.answer is not None else ""
+            table.add_row(line.username, KINDS[line.kind], answer, line.answer_reason)
+        out.print(table)
     for item in done.bad:
         out.print(f"{name} 第 {item.row} 行，{item.field}：{item.kind} → {item.remedy}")
     if rest:

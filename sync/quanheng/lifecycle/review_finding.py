@@ -5,24 +5,23 @@ It judges nothing anew: what is right the desired state says, what is held and w
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 from quanheng.lifecycle.review import Found, Handling, ReviewKind
+from quanheng.lifecycle.review_own import same_person
+from quanheng.lifecycle.review_powers import surplus_roles
 from quanheng.lifecycle.review_scene import Scene, label_of
+from quanheng.lifecycle.review_words import about_of, everything, few, labels
 from quanheng.logs import redact_text
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import RoleName, join
 from quanheng.model.person import HoldKind, PersonRecord, ProposalKind, ProposalState
 from quanheng.model.realm import RealmUser
-from quanheng.policy.effective import held_through_post
-from quanheng.policy.rules import Held
+from quanheng.policy.effective import closure, held_through_post
 
-_SHOWN: Final = 12
-"""Permissions or accounts that one line names; the rest are counted."""
 _EXCUSED: Final = frozenset({HoldKind.ABSENT, HoldKind.INVESTIGATION})
 """Holds that end by themselves: who has one is not surplus, and a list must not tell which it is."""
 REAL_NAME: Final = "E4"
@@ -81,13 +80,23 @@ def find_illegal(scene: Scene) -> Iterator[Found]:
         detail = "控制台建立的草稿账号，尚未补全实名信息"
         yield _of_stranger(scene, draft.user, kind, detail, Handling.COMPLETE)
     for user in scene.strangers:
-        held = _labels(scene, scene.held.get(user.id, ()))
+        held = everything(scene, user)
         if held:
             what = "服务账号" if user.service_account else "非实名账号"
-            detail = f"{what}持有岗位或权限：{held}"
-            yield _of_stranger(scene, user, kind, detail, Handling.REVOKE)
+            detail, about = (
+                f"{what}持有岗位或权限：{held}",
+                about_of(scene, user),
+            )
+            yield _of_stranger(scene, user, kind, detail, Handling.REVOKE, about_of(scene, user))
         elif not user.service_account and user.groups.isdisjoint(scene.own_groups):
             yield _of_stranger(scene, user, kind, "不是实名账号，来历不明", Handling.FREEZE)
+    for person, user in scene.deregistered:
+        held = everything(scene, user)
+        if held or user.enabled:
+            detail = f"已注销，仍{f'持有：{held}' if held else '启用'}"
+            proposed = Handling.REVOKE if held else Handling.FREEZE
+            about = f"deregistered:{about_of(scene, user)}"
+            yield _of_person(scene, person, kind, detail, proposed, REAL_NAME, about)
     doubtful = {
         item.subject: item.detail
         for item in scene.findings
@@ -114,13 +123,16 @@ def find_surplus(scene: Scene) -> Iterator[Found]:
             detail, proposed = f"已离岗，尚未注销{more}", Handling.DEREGISTER
         elif (number, ProposalKind.GUARDED_POST) in waiting:
             continue  # its post waits for approval
+        elif HoldKind.FROZEN in kinds:
+            detail, proposed = "没有任何岗位，已冻结", Handling.DEREGISTER
         else:
             detail, proposed = "没有任何岗位", Handling.FREEZE
         yield _of_person(scene, person, ReviewKind.SURPLUS, detail, proposed, article)
     for user in scene.strangers:
         groups = sorted(join(scene.observed.groups[key].path) for key in user.groups & scene.own_groups)
-        if groups and not user.service_account and not scene.held.get(user.id):
-            detail = f"非实名账号，属于本系统的组：{_few(groups)}"
+        if groups and not everything(scene, user):
+            what = "服务账号" if user.service_account else "非实名账号"
+            detail = f"{what}，属于本系统的组：{few(groups)}"
             yield _of_stranger(scene, user, ReviewKind.SURPLUS, detail, Handling.REVOKE)
 
 
@@ -135,13 +147,19 @@ def find_over_privileged(scene: Scene) -> Iterator[Found]:
             )
         }
         more = [item for item in scene.held.get(user.id, ()) if (item.role, item.area) not in right]
-        texts = [_labels(scene, more)] if more else []
-        direct = user.roles - {scene.default_role} - scene.rules.duties.keys()
+        texts = [labels(scene, more)] if more else []
+        posts = [RoleName(scene.pack.post_by_id[basis.post].role) for basis in want.bases]
+        others = surplus_roles(scene, user, posts)
+        direct = others & user.roles
         if direct:
-            texts.append(f"直接授予的角色 {_few(sorted(direct))}")
+            texts.append(f"直接授予的角色 {few(sorted(direct))}")
+        if others - closure(direct, scene.observed.roles):
+            texts.append(f"经组获得的角色 {few(sorted(others - closure(direct, scene.observed.roles)))}")
         if texts:
             detail = f"超出《账号权限对照表》：{'；'.join(texts)}"
-            yield _of_person(scene, person, ReviewKind.OVER_PRIVILEGED, detail, Handling.REVOKE, TABLE)
+            # What grows is another line: who answered for less did not answer for this.
+            about = "|".join(sorted({f"{item.role}@{item.area or ''}" for item in more} | set(others)))
+            yield _of_person(scene, person, ReviewKind.OVER_PRIVILEGED, detail, Handling.REVOKE, TABLE, about)
 
 
 def find_conflicting(scene: Scene) -> Iterator[Found]:
@@ -172,7 +190,7 @@ def find_duplicates(scene: Scene) -> Iterator[Found]:
             marks[mark].append(user)
     names: dict[tuple[str, str], list[RealmUser]] = defaultdict(list)
     for person, _, user in scene.people:
-        names[unicodedata.normalize("NFKC", person.name).strip(), person.phone_index].append(user)
+        names[same_person(person)].append(user)
     for about, why, groups in (
         ("card", "关联同一外部身份", cards.values()),
         ("person", "人员标识相同", marks.values()),
@@ -191,16 +209,18 @@ def _duplicates(scene: Scene, users: Sequence[RealmUser], about: str, why: str) 
 
     ordered = sorted(users, key=rank)
     for user in ordered:
-        others = _few([label_of(other) for other in ordered if other is not user])
+        others = [label_of(other) for other in ordered if other is not user]
         person, first = scene.owners.get(user.id), user is ordered[0]
-        detail = f"与 {others} {why}"
+        duties = len({item.role for item in scene.held.get(user.id, ())})
+        detail = f"与 {few(others)} {why}；本账号{'启用' if user.enabled else '停用'}，权限 {duties} 项"
+        which = "|".join([about, *sorted(others)])
         if person is None:
             proposed = Handling.KEEP if first else Handling.FREEZE
-            yield _of_stranger(scene, user, ReviewKind.DUPLICATE, detail, proposed, about)
+            yield _of_stranger(scene, user, ReviewKind.DUPLICATE, detail, proposed, which)
         else:
             record, proposed = scene.registry.persons[person], Handling.KEEP if first else Handling.DEREGISTER
             article = scene.pack.lifecycle.review.article
-            yield _of_person(scene, record, ReviewKind.DUPLICATE, detail, proposed, article, about)
+            yield _of_person(scene, record, ReviewKind.DUPLICATE, detail, proposed, article, which)
 
 
 def find_ending_waivers(scene: Scene) -> Iterator[Found]:
@@ -228,20 +248,3 @@ _FINDERS: Final[tuple[Callable[[Scene], Iterator[Found]], ...]] = (
     find_duplicates,
     find_ending_waivers,
 )
-
-
-def _labels(scene: Scene, held: Sequence[Held]) -> str:
-    """Labels of duties, each once, with the area whose group gives it; none does of a direct mapping."""
-    duties = scene.rules.duties
-    texts = []
-    for item in held:
-        if item.role in duties:
-            unit = scene.units.resolve(item.area) if item.area is not None else None
-            place = "直接授予" if item.area is None else unit.name if unit is not None else item.area
-            texts.append(f"{duties[item.role].label}（{place}）")
-    return _few(list(dict.fromkeys(texts)))
-
-
-def _few(texts: Sequence[str]) -> str:
-    more = len(texts) - _SHOWN
-    return "、".join(texts[:_SHOWN]) + (f" 等 {len(texts)} 项" if more > 0 else "")

@@ -16,9 +16,9 @@ from quanheng.engine.trees import root_names
 from quanheng.lifecycle.review import LONGEST_NAME
 from quanheng.logs import holds_number
 from quanheng.model.finding import Finding
-from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId, RoleName
+from quanheng.model.ids import GroupPath, KeycloakId, OrgCode, PersonId, PostId, RoleName
 from quanheng.model.person import PersonRecord
-from quanheng.model.realm import ObservedRealm, RealmUser
+from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
 from quanheng.model.registry import Registry
 from quanheng.model.staff import OrgUnit
 from quanheng.policy.contents import Pack
@@ -53,7 +53,7 @@ class Scene:
     today: date
     default_role: RoleName
     known: frozenset[KeycloakId]
-    """Accounts that are nobody's and rightly so: the sealed ones."""
+    """Accounts that are nobody's and rightly so: the sealed ones, and those of our own clients."""
 
     @cached_property
     def owners(self) -> Mapping[KeycloakId, PersonId]:
@@ -113,7 +113,15 @@ class Scene:
             for person, want in self.desired.items()
             if any(self._leads(basis.post) for basis in want.bases)
         )
-        return frozenset([*said, *held])
+        roles = {RoleName(post.role) for post in self.pack.posts.posts if post.kind == "administrator"}
+        groups = {key for key, group in self.observed.groups.items() if not roles.isdisjoint(group.roles)}
+        joined = (
+            person
+            for person, account in self.registry.accounts.items()
+            if (user := self.observed.users.get(account.keycloak_id)) is not None
+            and not groups.isdisjoint(user.groups)
+        )
+        return frozenset([*said, *held, *joined])
 
     def _leads(self, post: PostId | None) -> bool:
         found = self.pack.post_by_id.get(post) if post is not None else None
@@ -126,12 +134,26 @@ class Scene:
         return frozenset(key for key, group in self.observed.groups.items() if group.path[0] in roots)
 
     @cached_property
+    def groups_by_path(self) -> Mapping[GroupPath, RealmGroup]:
+        """Every group by its path."""
+        return {group.path: group for group in self.observed.groups.values()}
+
+    @cached_property
     def people(self) -> tuple[tuple[PersonRecord, DesiredUser, RealmUser], ...]:
         """People who have an account that was not deregistered, by user name."""
+        return tuple(item for item in self._everybody if not is_deregistered(item[1].holds))
+
+    @cached_property
+    def deregistered(self) -> tuple[tuple[PersonRecord, RealmUser], ...]:
+        """People whose account was deregistered and is still there, by user name."""
+        return tuple((who, user) for who, want, user in self._everybody if is_deregistered(want.holds))
+
+    @cached_property
+    def _everybody(self) -> tuple[tuple[PersonRecord, DesiredUser, RealmUser], ...]:
         found = []
         for person, account in self.registry.accounts.items():
             want, user = self.desired.get(person), self.observed.users.get(account.keycloak_id)
-            if want is not None and user is not None and not is_deregistered(want.holds):
+            if want is not None and user is not None:
                 found.append((self.registry.persons[person], want, user))
         return tuple(sorted(found, key=lambda item: item[0].username))
 

@@ -99,6 +99,18 @@ def in_order(held: Iterable[Held]) -> tuple[Held, ...]:
     return tuple(sorted(set(held), key=lambda item: (len(item.path), item.role, item.area or "", item.path)))
 
 
+def closure(start: Iterable[RoleName], roles: Mapping[RoleName, RealmRole]) -> frozenset[RoleName]:
+    """These roles and everything that they contain."""
+    found: set[RoleName] = set()
+    queue = deque(start)
+    while queue:
+        role = queue.popleft()
+        if role not in found:
+            found.add(role)
+            queue.extend(roles[role].composites if role in roles else ())
+    return frozenset(found)
+
+
 def _shortest(
     start: RoleName, contents: Mapping[RoleName, frozenset[RoleName]]
 ) -> Iterator[tuple[RoleName, ...]]:

@@ -95,10 +95,13 @@ def look(context: Context) -> ObservedRealm:
 
 
 def find_persons(connection: Connection, who: str) -> tuple[PersonId, ...]:
-    """People of this user name or staff number."""
+    """People of this user name or staff number. Who has it for a user name alone is meant, then: those we
+    issue, and a feed could else hide somebody behind another's staff number."""
     table = tables.person
-    query = select(table.c.id).where(or_(table.c.username == who, table.c.staff_no == who))
-    return tuple(PersonId(identifier) for identifier in connection.execute(query).scalars())
+    query = select(table.c.id, table.c.username).where(or_(table.c.username == who, table.c.staff_no == who))
+    found = connection.execute(query).all()
+    named = [row for row in found if row.username == who]
+    return tuple(PersonId(row.id) for row in named or found)
 
 
 def read_subject(context: Context, who: str) -> Subject:

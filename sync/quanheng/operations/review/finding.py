@@ -19,7 +19,7 @@ from quanheng.lifecycle.review_finding import find_all
 from quanheng.lifecycle.review_scene import Scene
 from quanheng.lifecycle.tenure import TenureState
 from quanheng.lifecycle.terms import KINDS, TermState
-from quanheng.model.ids import PersonId
+from quanheng.model.ids import KeycloakId, PersonId
 from quanheng.model.person import AccountRequest, HoldKind
 from quanheng.operations.answering.looking import look
 from quanheng.operations.context import Context
@@ -62,7 +62,11 @@ def find_review(context: Context) -> Review:
         *_find_tenures(context, scene),
     ]
     return Review(
-        found=tuple(item for item in found if item.person is None or item.person in with_account),
+        found=tuple(
+            item
+            for item in found
+            if item.person is None or item.person in with_account or item.kind is ReviewKind.ILLEGAL
+        ),
         scene=scene,
         terms=terms,
     )
@@ -90,7 +94,7 @@ def _scene(context: Context) -> Scene:
         units=units_of(context, registry, recoded),
         today=today,
         default_role=context.realm.default_role,
-        known=ids_of_glass(context),
+        known=ids_of_glass(context) | frozenset(map(KeycloakId, context.realm.own_actors)),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,13 +17,12 @@ from typing import Any, Final
 from openpyxl import load_workbook
 
 from quanheng.errors import SourceError
+from quanheng.operations.review.packed import problem_of
 from quanheng.operations.review.workbook import ANSWER, COLUMNS, KEY, REASON, SHEET
 from quanheng.printable import printable
 
 MOST_BYTES: Final = 10 * 1024 * 1024
 """Of the file; a list of a thousand lines has about a hundredth of it."""
-MOST_UNPACKED: Final = 100 * 1024 * 1024
-MOST_PARTS: Final = 500
 MOST_ROWS: Final = 20_000
 _HEADER_WITHIN: Final = 20
 """The titles stand in one of the first so many rows."""
@@ -40,6 +38,7 @@ class GivenAnswer:
     row: int
     """As the program that shows the file counts, from 1."""
     key: str
+    name: str
     username: str
     kind: str
     detail: str
@@ -60,6 +59,10 @@ class BadRow:
     remedy: str
 
 
+class _HiddenError(Exception):
+    """Nobody saw what was filled in."""
+
+
 def read_workbook(file: Path) -> tuple[GivenAnswer | BadRow, ...]:
     """Every line that was filled in, good and bad. Raises :class:`SourceError` for a file that is no such
     workbook at all."""
@@ -72,43 +75,25 @@ def read_workbook(file: Path) -> tuple[GivenAnswer | BadRow, ...]:
         ) from None
     if len(content) > MOST_BYTES:
         raise SourceError(f"{file.name}: is larger than {MOST_BYTES // 1024 // 1024} MB", remedy=_AGAIN)
-    _require_small(file.name, content)
+    if problem := problem_of(content, most_rows=MOST_ROWS, columns=len(COLUMNS)):
+        raise SourceError(f"{file.name}: {problem}", remedy=_AGAIN)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about formats that other programs add
             rows = _read_rows(content)
+    except _HiddenError:
+        raise SourceError(f"{file.name}: the sheet of the list is hidden", remedy=_AGAIN) from None
     except Exception as error:  # noqa: BLE001 -- whatever somebody put into the file
         raise SourceError(f"{file.name}: is no workbook ({type(error).__name__})", remedy=_AGAIN) from None
     return tuple(_judge_rows(file.name, rows))
-
-
-def _require_small(name: str, content: bytes) -> None:
-    """Refuse a small file that unpacks to a large one, and one that defines entities of its own."""
-    try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
-            problem = _problem_of(archive)
-    except Exception as error:  # noqa: BLE001 -- whatever somebody put into the file
-        problem = f"is no workbook ({type(error).__name__})"
-    if problem:
-        raise SourceError(f"{name}: {problem}", remedy=_AGAIN)
-
-
-def _problem_of(archive: zipfile.ZipFile) -> str:
-    parts = archive.infolist()
-    if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > MOST_UNPACKED:
-        return "unpacks to more than a list can be"
-    for part in parts:
-        if part.filename.lower().endswith((".xml", ".rels")):
-            with archive.open(part) as stream:
-                if b"<!DOCTYPE" in stream.read(4096).replace(b"\x00", b""):
-                    return "holds a document type of its own"
-    return ""
 
 
 def _read_rows(content: bytes) -> list[tuple[Any, ...]]:
     book = load_workbook(BytesIO(content), read_only=True, keep_vba=False, data_only=False, keep_links=False)
     try:
         sheet = book[SHEET]
+        if sheet.sheet_state != "visible":
+            raise _HiddenError
         sheet.reset_dimensions()  # it is as large as it is, whatever it says of itself
         rows = sheet.iter_rows(max_col=len(COLUMNS), max_row=MOST_ROWS + 1, values_only=True)
         return [tuple(row) for row in rows]
@@ -149,6 +134,7 @@ def _judge_row(number: int, cells: Sequence[Any], answer: Any, reason: Any, key:
     return GivenAnswer(
         row=number,
         key=key.strip(),
+        name=_text(cells[2]),
         username=_text(cells[3]),
         kind=_text(cells[7]),
         detail=_text(cells[8]),
