@@ -169,7 +169,7 @@ def test_bad_answers_are_named_and_the_good_go_on(life: Life, given: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("column", "field"), [(4, "使用账户"), (8, "清理类别"), (9, "情况说明"), (10, "建议处理")]
+    ("column", "field"), [(3, "使用人"), (4, "使用账户"), (8, "清理类别"), (9, "情况说明"), (10, "建议处理")]
 )
 def test_an_altered_line_counts_for_nothing(life: Life, column: int, field: str) -> None:
     """Whoever read another account or another matter answered something else."""
@@ -365,9 +365,14 @@ def test_what_goes_wrong_with_one_line_is_named(life: Life, monkeypatch: pytest.
     """Somebody was deregistered meanwhile; a server that is away ends the run, since no line would fare
     better; an account that is frozen and still on is told as such."""
     gone, idle = twin(life), POSTLESS
-    answer(life, {key(life, gone, "duplicate"): ("注销", ""), key(life, idle, "surplus"): ("冻结", "")})
-    asked = prepare_request(life.context, gone, RequestKind.DEREGISTER, reason="本人申请注销")
-    life.world.approve(ask_request(life.context, asked, life.world.login(COLLEAGUE)).key, by=KEEPER)
+    answer(life, {key(life, idle, "surplus"): ("冻结", "")})
+    real, waits = applying._carry_out, [gone]
+
+    def meanwhile(*arguments: Any) -> CarriedLine:
+        if waits:
+            asked = prepare_request(life.context, waits.pop(), RequestKind.DEREGISTER, reason="本人申请注销")
+            life.world.approve(ask_request(life.context, asked, life.world.login(COLLEAGUE)).key, by=KEEPER)
+        return real(*arguments)
 
     def away(*_: Any, **__: Any) -> Frozen:
         raise UnreachableError("Keycloak does not answer")
@@ -376,10 +381,12 @@ def test_what_goes_wrong_with_one_line_is_named(life: Life, monkeypatch: pytest.
         return Frozen(username=Username("sx"), new=True, off=False, problem="Keycloak does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(applying, "freeze", away)
+        patch.setattr(applying, "freeze_person", away)
         with pytest.raises(UnreachableError):
             carry_out(life)
-        patch.setattr(applying, "freeze", slow)
+        answer(life, {key(life, gone, "duplicate"): ("注销", "")})
+        patch.setattr(applying, "freeze_person", slow)
+        patch.setattr(applying, "_carry_out", meanwhile)
         done = {str(line.item.answer): line for line in carry_out(life)}
     assert "deregistered already" in done["deregister"].problem
     assert "尚未停用" in done["freeze"].problem

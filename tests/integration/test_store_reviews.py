@@ -21,6 +21,9 @@ from quanheng.store.reviews import (
     REVIEW_WRITTEN,
     put_answers,
     put_new_items,
+    put_reopened,
+    read_altered,
+    read_answered_keys,
     read_items,
     read_month_done,
     read_noted_lists,
@@ -136,6 +139,54 @@ def test_a_list_is_compared_with_what_was_written(filled: Database, keyring: Fil
     assert not noted.is_as_written([], "2026-03", COUNTY)
     assert not noted.is_as_written([OTHERS[2]], "2026-03", OrgCode("14"))
     assert noted.is_as_written([], "2026-03", OrgCode("14"))
+
+
+def test_what_is_asked_anew_has_no_answer(filled: Database, keyring: FileKeyring) -> None:
+    """It says what was found now; another list's digest is another."""
+    body: dict[str, Json] = {"answered_by": "sx0000002", "lines": [answer_line(ANSWERED)]}
+    note(filled, keyring, REVIEW_ANSWERED, body)
+    with filled.reading() as connection:
+        assert read_answered_keys(connection) == {ITEM.key}
+    again = replace(ITEM, detail="没有任何岗位", proposed=Handling.FREEZE, deadline=date(2026, 4, 1))
+    with filled.transaction() as connection:
+        put_reopened(connection, [again])
+    note(filled, keyring, REVIEW_SETTLED, {"lines": [{"key": ITEM.key, "settled": "", "reopened": True}]})
+    assert read(filled, keys={ITEM.key}) == (again,)
+    with filled.reading() as connection:
+        assert read_answered_keys(connection) == frozenset()
+
+
+def test_a_list_is_also_of_whom_and_of_when() -> None:
+    """A line that names another person or month is another line."""
+    for other in (replace(ITEM, month="2026-04"), replace(ITEM, person=None)):
+        assert list_digest([other]) != list_digest([ITEM])
+
+
+def test_where_a_line_goes_on(filled: Database, keyring: FileKeyring) -> None:
+    """In a line of a later month, late or not."""
+    line: dict[str, Json] = {"key": ITEM.key, "settled": "carried:2026-04", "into": "3" * 64, "late": True}
+    note(filled, keyring, REVIEW_SETTLED, {"lines": [line]})
+    assert read(filled, keys={ITEM.key}) == (
+        replace(ITEM, settled="carried:2026-04", into="3" * 64, late=True),
+    )
+
+
+@pytest.mark.parametrize("values", [{"kind": "nonsense"}, {"proposed": ""}])
+def test_lists_that_were_altered(filled: Database, keyring: FileKeyring, values: dict[str, str]) -> None:
+    """Those never written, those that say something else, and those with a row that says nothing."""
+    lists: dict[str, Json] = {
+        "14": {"count": 1, "digest": list_digest([OTHERS[2]])},
+        str(COUNTY): {"count": 2, "digest": list_digest([OTHERS[0], ITEM])},
+        "1409": {"count": 1, "digest": "0" * 64},
+    }
+    note(filled, keyring, REVIEW_WRITTEN, {"month": "2026-03", "lists": lists})
+    with filled.transaction() as connection:
+        assert read_altered(connection) == (("2026-03", OrgCode("1409")), ("2026-04", COUNTY))
+        assert read_altered(connection, month="2026-04") == (("2026-04", COUNTY),)
+        put_new_items(connection, [replace(ITEM, key="5" * 64)])
+        connection.execute(update(review_item).where(review_item.c.key == "5" * 64).values(**values))
+        assert ("2026-03", COUNTY) in read_altered(connection, month="2026-03")
+    assert read(filled, keys={ITEM.key, "5" * 64}) == (ITEM,)
 
 
 def test_many_keys_at_once(filled: Database) -> None:

@@ -153,6 +153,10 @@ class ReviewItem:
     answered_at: datetime | None = None
     settled: str = ""
     """What was done with it; empty as long as something is left to do."""
+    into: str = ""
+    """Key of the line of a later month in which it goes on; empty when it does not."""
+    late: bool = False
+    """Whether its last day was over when it went on there."""
 
     @property
     def effect(self) -> Effect | None:
@@ -191,7 +195,17 @@ def list_digest(items: Iterable[ReviewItem]) -> str:
     """Digest of what a list says, whatever was answered: tells that somebody changed it."""
     return _digest(
         sorted(
-            [item.key, item.county, item.username, item.kind, item.detail, item.proposed, str(item.deadline)]
+            [
+                item.key,
+                item.month,
+                item.county,
+                item.person or "",
+                item.username,
+                item.kind,
+                item.detail,
+                item.proposed,
+                str(item.deadline),
+            ]
             for item in items
         )
     )

@@ -7,11 +7,13 @@ kept that nobody wanted to keep, or have a county look as if it had answered.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, String, bindparam, cast, select, update
 
 from quanheng.lifecycle.review import Handling, ReviewItem, ReviewKind, list_digest
 from quanheng.model.ids import OrgCode, PersonId
@@ -49,9 +51,20 @@ def put_new_items(connection: Connection, items: Iterable[ReviewItem]) -> int:
     return sum(insert_new(connection, review_item, _row(item)) for item in items)
 
 
+_ANSWER: Final = ("answer", "answer_reason", "answered_by", "answered_at", "settled")
+
+
 def put_answers(connection: Connection, items: Collection[ReviewItem]) -> None:
     """Write answers, and what was done with them."""
-    names = ("answer", "answer_reason", "answered_by", "answered_at", "settled")
+    _update(connection, items, _ANSWER)
+
+
+def put_reopened(connection: Connection, items: Collection[ReviewItem]) -> None:
+    """Write lines anew that were over and are found again; what was answered goes."""
+    _update(connection, items, ("username", "detail", "proposed", "deadline", *_ANSWER))
+
+
+def _update(connection: Connection, items: Collection[ReviewItem], names: Sequence[str]) -> None:
     statement = (
         update(review_item)
         .where(review_item.c.key == bindparam("which"))
@@ -72,8 +85,8 @@ def read_items(
     keys: Collection[str] | None = None,
 ) -> tuple[ReviewItem, ...]:
     """Lines of a month, of a county, of these keys, or all; answers as the ledger has them. By month,
-    county, kind, account."""
-    query = select(review_item)
+    county, kind, account. A row that cannot be read is left out: see :func:`read_altered`."""
+    query = _every_row()
     if month is not None:
         query = query.where(review_item.c.month == month)
     if county is not None:
@@ -87,10 +100,43 @@ def read_items(
     order = tuple(ReviewKind)
     return tuple(
         sorted(
-            (_true(_item(row), answers) for part in queries for row in connection.execute(part)),
+            (
+                _true(item, answers)
+                for part in queries
+                for row in connection.execute(part)
+                if (item := _item(row)) is not None
+            ),
             key=lambda item: (item.month, item.county, order.index(item.kind), item.username, item.key),
         )
     )
+
+
+def read_altered(connection: Connection, *, month: str | None = None) -> tuple[tuple[str, OrgCode], ...]:
+    """Lists, of a month or all, that are not what was written, or have a row that cannot be read: month and
+    county, in order."""
+    query, noted = _every_row(), read_noted_lists(connection)
+    if month is not None:
+        query = query.where(review_item.c.month == month)
+    lists: dict[tuple[str, OrgCode], list[ReviewItem]] = defaultdict(list)
+    broken = set[tuple[str, OrgCode]]()
+    for row in connection.execute(query):
+        item = _item(row)
+        if item is None:
+            broken.add((_told(row.month), OrgCode(_told(row.county))))
+        else:
+            lists[item.month, item.county].append(item)
+    known = {place for place in noted.digests if month in (None, place[0])}
+    return tuple(
+        place
+        for place in sorted({*lists, *known, *broken})
+        if place in broken or not noted.is_as_written(lists.get(place, []), *place)
+    )
+
+
+def read_answered_keys(connection: Connection) -> frozenset[str]:
+    """Keys of every line that the ledger has an answer to, whatever the store has of it."""
+    noted = _read_answers(connection)
+    return frozenset(key for key, line in noted.items() if line.get("answer") is not None)
 
 
 def read_noted_lists(connection: Connection) -> NotedLists:
@@ -119,17 +165,19 @@ def _read_answers(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
     """The last answer to each line, and what was done with it, by the ledger."""
     found: dict[str, dict[str, Any]] = {}
     query = (
-        select(ledger.c.kind, ledger.c.body)
+        select(ledger.c.kind, ledger.c.body, ledger.c.at)
         .where(ledger.c.kind.in_([REVIEW_ANSWERED, REVIEW_SETTLED]))
         .order_by(ledger.c.sequence)
     )
-    for kind, text in connection.execute(query):
+    for kind, text, at in connection.execute(query):
         body = json.loads(text)
         for line in body["lines"]:
             if kind == REVIEW_ANSWERED:
-                found[line["key"]] = {**line, "by": body["answered_by"], "settled": line["settled"]}
+                found[line["key"]] = {**line, "by": body["answered_by"], "at": at}
+            elif line.get("reopened", False):
+                found.pop(line["key"], None)  # it is asked anew
             else:
-                found.setdefault(line["key"], {})["settled"] = line["settled"]
+                found.setdefault(line["key"], {}).update(line)
     return found
 
 
@@ -141,24 +189,48 @@ def _true(item: ReviewItem, answers: Mapping[str, Mapping[str, Any]]) -> ReviewI
         answer=Handling(answer) if answer is not None else None,
         answer_reason=str(noted.get("reason", "")),
         answered_by=str(noted.get("by", "")) if answer is not None else "",
-        answered_at=item.answered_at if answer is not None else None,
+        answered_at=noted.get("at") if answer is not None else None,
         settled=str(noted.get("settled", "")),
+        into=str(noted.get("into", "")),
+        late=bool(noted.get("late", False)),
     )
 
 
-def _item(row: Row[Any]) -> ReviewItem:
+_TEXTS: Final = ("key", "month", "county", "username", "kind", "detail", "proposed")
+
+
+def _every_row() -> Select[Any]:
+    """Days as text: one that is none must not keep all others from being read."""
+    table = review_item
+    deadline = cast(table.c.deadline, String).label("deadline")
+    return select(*(table.c[name] for name in _TEXTS), table.c.person_id, deadline)
+
+
+def _item(row: Row[Any]) -> ReviewItem | None:
+    """None for what we never wrote."""
+    values = [*(getattr(row, name) for name in _TEXTS), row.deadline]
+    if not all(isinstance(value, str) for value in values) or not isinstance(row.person_id, str | None):
+        return None
+    try:
+        deadline = date.fromisoformat(row.deadline)
+        kind, proposed = ReviewKind(row.kind), Handling(row.proposed)
+    except ValueError:
+        return None
     return ReviewItem(
         key=row.key,
         month=row.month,
         county=OrgCode(row.county),
         person=None if row.person_id is None else PersonId(row.person_id),
         username=row.username,
-        kind=ReviewKind(row.kind),
+        kind=kind,
         detail=row.detail,
-        proposed=Handling(row.proposed),
-        deadline=row.deadline,
-        answered_at=row.answered_at,
+        proposed=proposed,
+        deadline=deadline,
     )
+
+
+def _told(value: object) -> str:
+    return value if isinstance(value, str) else "?"
 
 
 def _row(item: ReviewItem) -> dict[str, Any]:

@@ -71,8 +71,19 @@ def freeze(context: Context, who: str, *, reason: str) -> Frozen:
         raise RefusedError(
             "nobody is looked up by an ID number or a phone", remedy="give the user name or the staff number"
         )
+    with context.database.reading() as connection:
+        person = _find(connection, who)
+    return freeze_person(context, person, reason=reason)
+
+
+def freeze_person(context: Context, person: PersonId, *, reason: str) -> Frozen:
+    """The same by the person, for whoever has that: a user name may be another's staff number.
+
+    Raises :class:`ConfigurationError` for somebody who is not in the registry, and as :func:`freeze` does.
+    """
+    require_reason(reason)
     _ = context.keyring  # opened before the transaction: it may need one of its own
-    written = _write(context, who, reason.strip())
+    written = _write(context, person, reason.strip())
     if written.account is None:
         return Frozen(username=written.username, new=written.new, off=True)
     try:
@@ -96,17 +107,17 @@ class _Written:
     new: bool
 
 
-def _write(context: Context, who: str, reason: str) -> _Written:
+def _write(context: Context, person: PersonId, reason: str) -> _Written:
     """Put the hold, and have the account judged; once more when somebody wrote at the same moment."""
     for _ in range(_TRIES - 1):
         with suppress(StoreConflictError, StoreBusyError):
-            return _try_to_write(context, who, reason)
-    return _try_to_write(context, who, reason)
+            return _try_to_write(context, person, reason)
+    return _try_to_write(context, person, reason)
 
 
-def _try_to_write(context: Context, who: str, reason: str) -> _Written:
+def _try_to_write(context: Context, person: PersonId, reason: str) -> _Written:
     with context.database.transaction() as connection:
-        person, username = _find(connection, who)
+        username = _name(connection, person)
         account = _account(connection, person)
         held = _freeze_of(connection, person)
         new = held is None or held.origin == CONSOLE
@@ -128,7 +139,7 @@ def _try_to_write(context: Context, who: str, reason: str) -> _Written:
         return _Written(username=username, account=account, new=new)
 
 
-def _find(connection: Connection, who: str) -> tuple[PersonId, Username]:
+def _find(connection: Connection, who: str) -> PersonId:
     found = find_persons(connection, who)
     if len(found) != 1:
         raise ConfigurationError(
@@ -136,9 +147,17 @@ def _find(connection: Connection, who: str) -> tuple[PersonId, Username]:
             remedy="give the user name, as 'quanheng explain' or the console shows it; an account that is not"
             " a person's is switched off in the console",
         )
+    return found[0]
+
+
+def _name(connection: Connection, person: PersonId) -> Username:
     table = tables.person
-    name = connection.execute(select(table.c.username).where(table.c.id == found[0])).scalar_one()
-    return found[0], Username(name)
+    name = connection.execute(select(table.c.username).where(table.c.id == person)).scalar()
+    if name is None:
+        raise ConfigurationError(
+            "this person is not in the registry", remedy="look at the account with 'quanheng explain'"
+        )
+    return Username(name)
 
 
 def _account(connection: Connection, person: PersonId) -> AccountRecord | None:

@@ -5,10 +5,12 @@ An answer is written down with who gave it; nothing is done to any account here.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from quanheng.clock import day_in_china
 from quanheng.errors import RefusedError
 from quanheng.keycloak.login import AuthenticatedPerson
 from quanheng.lifecycle.review import (
@@ -21,15 +23,20 @@ from quanheng.lifecycle.review import (
     effect_of,
     needs_reason,
 )
+from quanheng.lifecycle.review_scene import Scene
 from quanheng.logs import holds_number
 from quanheng.model.change import Json
+from quanheng.model.ids import OrgCode
 from quanheng.operations.context import Context
 from quanheng.operations.lifecycle.requesting import LONGEST_TEXT, SHORTEST_TEXT
 from quanheng.operations.noting import note
+from quanheng.operations.review.belonging import answered_in, name_of
 from quanheng.operations.review.entitled import Reviewer, reviewer_of
+from quanheng.operations.review.finding import find_review
 from quanheng.operations.review.reading import BadRow, GivenAnswer, same_text
-from quanheng.operations.review.writing import is_altered
-from quanheng.store.reviews import REVIEW_ANSWERED, put_answers, read_items
+from quanheng.operations.review.rows import shown_name
+from quanheng.operations.review.settling import GONE, note_ends
+from quanheng.store.reviews import REVIEW_ANSWERED, put_answers, read_altered, read_items
 
 SETTLED: Final = "answer"
 """What became of a line whose answer asks for nothing."""
@@ -59,27 +66,38 @@ def take_in_answers(
     """Write down the answers of somebody who has proved who it is.
 
     Raises :class:`RefusedError` for whoever is no administrator, and for a list that somebody changed in the
-    store. Read in again, nothing happens again.
+    store, :class:`UnreachableError` when Keycloak is away. Read in again, nothing happens again.
     """
+    scene = find_review(context).scene
     _ = context.keyring  # opened before the transaction: it may need one of its own
     with context.database.reading() as connection:
-        reviewer = reviewer_of(context, connection, person)
+        reviewer = reviewer_of(context, connection, person, scene)
     now = context.clock()
     with context.database.transaction() as connection:
         lines = [line for line in given if isinstance(line, GivenAnswer)]
         items = {item.key: item for item in read_items(connection, keys={line.key for line in lines})}
-        for month, county in sorted({(item.month, item.county) for item in items.values()}):
-            if is_altered(connection, month, county):
+        named = {(item.month, item.county) for item in items.values()}
+        for month, county in read_altered(connection) if named else ():
+            if (month, county) in named:
                 raise RefusedError(
                     f"the list of {county} of {month} was altered in the store",
                     remedy="keep a copy of the store for the auditor, and restore the list from a backup",
                 )
+        moved = {
+            item.key: where
+            for item in items.values()
+            if not item.settled and (where := answered_in(scene, item)) != item.county
+        }
+        gone = f"{GONE}{day_in_china(now).isoformat()}"
+        note_ends(context, connection, [replace(items[key], settled=gone) for key in moved])
         taken: dict[str, ReviewItem] = {}
         bad = [line for line in given if isinstance(line, BadRow)]
         unchanged, seen = 0, set[str]()
         for line in lines:
             item = items.get(line.key)
-            fault = _find_fault(line, item, reviewer, seen)
+            fault = _find_fault(line, item, reviewer, scene, seen)
+            if line.key in moved:
+                fault = _moved(line, moved[line.key])
             if fault is not None or item is None:
                 bad.append(fault or _unknown(line))
                 continue
@@ -120,12 +138,12 @@ def take_in_answers(
 
 
 def _find_fault(
-    line: GivenAnswer, item: ReviewItem | None, reviewer: Reviewer, seen: set[str]
+    line: GivenAnswer, item: ReviewItem | None, reviewer: Reviewer, scene: Scene, seen: set[str]
 ) -> BadRow | None:
     """The first thing that is wrong with a line."""
     if item is None:
         return _unknown(line)
-    return next(_faults(line, item, reviewer, seen), None)
+    return next(_faults(line, item, reviewer, scene, seen), None)
 
 
 def _unknown(line: GivenAnswer) -> BadRow:
@@ -137,7 +155,19 @@ def _unknown(line: GivenAnswer) -> BadRow:
     )
 
 
-def _faults(line: GivenAnswer, item: ReviewItem, reviewer: Reviewer, seen: set[str]) -> Iterator[BadRow]:
+def _moved(line: GivenAnswer, county: OrgCode | None) -> BadRow:
+    """``county``: whose it is now; None for an account that is gone."""
+    return BadRow(
+        row=line.row,
+        field="使用账户",
+        kind=f"现由 {county} 答复的账号" if county is not None else "已不存在的账号",
+        remedy="不再由本清单答复；仍有问题的，列入该地区的清单",
+    )
+
+
+def _faults(
+    line: GivenAnswer, item: ReviewItem, reviewer: Reviewer, scene: Scene, seen: set[str]
+) -> Iterator[BadRow]:
     def bad(field: str, kind: str, remedy: str) -> BadRow:
         return BadRow(row=line.row, field=field, kind=kind, remedy=remedy)
 
@@ -147,7 +177,10 @@ def _faults(line: GivenAnswer, item: ReviewItem, reviewer: Reviewer, seen: set[s
         yield bad("使用账户", "答复人本人的账号", "由另一名管理员答复")
     if line.key in seen:
         yield bad("行号标识", "与前面的行重复", "每条只留一行")
+    # Of an account that is gone nobody knows the name any more.
+    name = name_of(scene, item)
     for field, shown, stored in (
+        ("使用人", line.name, shown_name(name) if name else line.name),
         ("使用账户", line.username, item.username),
         ("清理类别", line.kind, KINDS[item.kind]),
         ("情况说明", line.detail, item.detail),
@@ -165,6 +198,8 @@ def _faults(line: GivenAnswer, item: ReviewItem, reviewer: Reviewer, seen: set[s
             yield bad("事由", f"{len(line.reason)} 个字", f"写 {SHORTEST_TEXT} 至 {LONGEST_TEXT} 个字")
         if holds_number(line.reason):
             yield bad("事由", "疑似含证件号码或电话", "去掉号码")
+        if _names(line.reason, name):
+            yield bad("事由", "含账号本人的姓名", "去掉姓名，只写事由：台账不记姓名")
     elif answer is not None and needs_reason(item, answer):
         yield bad("事由", "空白", "处理方式与建议不同的，须写明事由")
     if (
@@ -173,3 +208,15 @@ def _faults(line: GivenAnswer, item: ReviewItem, reviewer: Reviewer, seen: set[s
         and (item.answer, item.answer_reason) != (answer, line.reason)
     ):
         yield bad("处理方式", "已经办结的行", "不能再改；另有变化的列入下月清单")
+
+
+def _names(reason: str, name: str) -> bool:
+    """Whether a text has a name in it; one sign alone is no name."""
+    plain = _plain(name)
+    return len(plain) > 1 and plain in _plain(reason)
+
+
+def _plain(text: str) -> str:
+    """Without what may stand between the parts of a name."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(sign for sign in folded if sign.isalnum())

@@ -6,34 +6,35 @@ administrator in the console: a line of that kind ends when the next look no lon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
 
+from quanheng.clock import day_in_china
 from quanheng.errors import QuanhengError, RefusedError, UnreachableError
 from quanheng.keycloak.login import AuthenticatedPerson
 from quanheng.lifecycle.review import (
     HANDLINGS,
     KINDS,
     Effect,
+    Found,
     Handling,
     ReviewItem,
     answers_digest,
-    review_key,
 )
-from quanheng.model.ids import OrgCode
+from quanheng.logs import get_logger
+from quanheng.model.ids import OrgCode, PersonId
 from quanheng.model.person import RequestKind
 from quanheng.operations.context import Context
-from quanheng.operations.lifecycle.freezing import freeze
+from quanheng.operations.lifecycle.freezing import freeze_person
 from quanheng.operations.lifecycle.requesting import LONGEST_TEXT, ask_request, prepare_request
-from quanheng.operations.noting import note
 from quanheng.operations.review.entitled import Reviewer, reviewer_of
 from quanheng.operations.review.finding import find_review
-from quanheng.operations.review.writing import altered_lists, settle_lines
-from quanheng.operations.trust import read_trusted_part
-from quanheng.store.reviews import REVIEW_SETTLED, put_answers, read_items
+from quanheng.operations.review.requests import asked_before
+from quanheng.operations.review.settling import Fates, note_ends, settle_lines
+from quanheng.store.reviews import read_altered, read_items
 
 REQUEST: Final = "request:"
 """Begins what became of a line that was asked for; the key of the request follows."""
@@ -48,6 +49,8 @@ _HINTS: Final = {
     Handling.ROTATE: "请安排轮岗，并报送岗位变动",
 }
 """What an administrator does by hand."""
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,35 +97,36 @@ class CarriedLine:
 
 
 def plan_answers(context: Context, *, month: str | None = None, county: OrgCode | None = None) -> AnswerPlan:
-    """What answers ask for that was not done yet. Changes nothing."""
+    """What answers ask for that was not done yet, of matters that are still found. Changes nothing."""
     found = find_review(context).found
     with context.database.reading() as connection:
-        plan = _read_plan(connection, month, county)
-    keys = {when: {review_key(when, item) for item in found} for when in {x.item.month for x in plan.lines}}
-    return replace(
-        plan,
-        lines=tuple(
-            line
-            for line in plan.lines
-            if line.effect is not Effect.BY_HAND or line.item.key in keys[line.item.month]
-        ),
-    )
+        return _read_plan(context, connection, found, month, county)
 
 
-def _read_plan(connection: Connection, month: str | None, county: OrgCode | None) -> AnswerPlan:
-    items = read_items(connection, month=month, county=county)
-    altered = {
-        (when, area) for when in {item.month for item in items} for area in altered_lists(connection, when)
-    }
+def _read_plan(
+    context: Context,
+    connection: Connection,
+    found: Collection[Found],
+    month: str | None,
+    county: OrgCode | None,
+) -> AnswerPlan:
+    items = [
+        item
+        for item in read_items(connection)
+        if month in (None, item.month) and county in (None, item.county)
+    ]
+    months = {item.month for item in items}
+    altered = [(when, area) for when, area in read_altered(connection) if when in months]
+    fates = Fates.read(connection, day_in_china(context.clock()), found, items)
     lines = [
         PlanLine(item=item, effect=effect)
         for item in items
         if (effect := item.effect) is not None
         and effect is not Effect.NOTHING
-        and not item.settled
+        and not fates.end(item).settled
         and (item.month, item.county) not in altered
     ]
-    return AnswerPlan(lines=tuple(lines), altered=tuple(sorted(altered)))
+    return AnswerPlan(lines=tuple(lines), altered=tuple(altered))
 
 
 def carry_out_answers(
@@ -136,12 +140,16 @@ def carry_out_answers(
     """Do what a plan of this digest asks for, and no other, as somebody who has proved who it is.
 
     Each line by itself: one that is refused hinders no other, and is tried again the next time. What was
-    done is not done again. Raises :class:`RefusedError` when the answers are not those that were shown.
+    done is not done again. Raises :class:`RefusedError` when the answers are not those that were shown, or
+    one of the matters is over since.
     """
     _ = context.keyring  # opened before the transaction: it may need one of its own
+    review = find_review(context)
     with context.database.reading() as connection:
-        plan = _read_plan(connection, month, county)
-        reviewer = reviewer_of(context, connection, person)
+        reviewer = reviewer_of(context, connection, person, review.scene)
+    with context.database.transaction() as connection:
+        settle_lines(context, connection, review.found)
+        plan = _read_plan(context, connection, review.found, month, county)
     if not plan.own:
         raise RefusedError("nothing waits to be carried out", remedy="look at 'quanheng review apply'")
     if len(digest) < _SHORTEST_DIGEST or not plan.digest.startswith(digest):
@@ -149,10 +157,18 @@ def carry_out_answers(
             "the answers are not those of this digest", remedy="look at 'quanheng review apply' again"
         )
     done = tuple(_carry_out(context, line, reviewer, person) for line in plan.own)
+    try:
+        _settle_what_ended(context)
+    except UnreachableError as error:  # the next look does it; what was done has to be told
+        log.warning("lines that ended by this are not settled yet", problem=str(error.args[0]))
+    return done
+
+
+def _settle_what_ended(context: Context) -> None:
+    """Whoever was frozen for one thing is not asked about for another."""
     review = find_review(context)
     with context.database.transaction() as connection:
         settle_lines(context, connection, review.found)
-    return done
 
 
 _SHORTEST_DIGEST: Final = 12
@@ -162,7 +178,15 @@ _SOON: Final = "值守进程（quanheng run）恢复连接后即停用"
 def _carry_out(
     context: Context, line: PlanLine, reviewer: Reviewer, person: AuthenticatedPerson
 ) -> CarriedLine:
-    item = line.item
+    with context.database.transaction() as connection:
+        item = next(iter(read_items(connection, keys={line.item.key})), None)
+        changed = (line.item.month, line.item.county) in read_altered(connection, month=line.item.month)
+    if item is not None and item.settled.startswith((REQUEST, FROZEN)):
+        return CarriedLine(item=item)  # somebody else did it this moment
+    if item is None or changed or item != line.item:
+        return CarriedLine(
+            item=line.item, problem="刚有改动，未办理", remedy="重新查看 quanheng review apply"
+        )
     if not reviewer.may_answer(item.county) or reviewer.is_about(item):
         return CarriedLine(
             item=item, problem="不归登录的管理员办理", remedy="由该地区或上级的另一名管理员办理"
@@ -177,41 +201,29 @@ def _carry_out(
     except QuanhengError as error:
         return CarriedLine(item=item, problem=str(error.args[0]), remedy=error.remedy)
     done = replace(item, settled=settled)
-    _settle(context, [done])
+    _settle(context, done)
     return CarriedLine(item=done, problem=problem, remedy=_SOON if problem else "")
 
 
 def _freeze(context: Context, item: ReviewItem, reviewer: Reviewer) -> tuple[str, str]:
     """What is written down, and why the account is on as yet; empty when it is off."""
-    done = freeze(context, item.username, reason=_reason(item))
+    who = item.person or PersonId("")  # nobody's account has no such effect
+    done = freeze_person(context, who, reason=_reason(item))
     problem = "" if done.off else f"已登记冻结，账号尚未停用：{done.problem}"
     return f"{FROZEN}{reviewer.person.username}", problem
 
 
 def _ask(context: Context, item: ReviewItem, person: AuthenticatedPerson) -> str:
     reason = _reason(item)
-    known = _asked_before(context, item, reason)
+    known = asked_before(context, item, reason)
     if known:
         return f"{REQUEST}{known}"
     asked = prepare_request(context, item.username, RequestKind.DEREGISTER, reason=reason)
+    if asked.request.person != item.person:
+        raise RefusedError(
+            f"{item.username} is another's user name by now", remedy="ask with 'quanheng accounts deregister'"
+        )
     return f"{REQUEST}{ask_request(context, asked, person).key}"
-
-
-def _asked_before(context: Context, item: ReviewItem, reason: str) -> str:
-    """Key of the request that this very line made; a run that died may not have written down that it did."""
-    persons = [item.person] if item.person is not None else []
-    with context.database.reading() as connection:
-        registry = read_trusted_part(connection, context.keyring, (), persons).registry
-    return next(
-        (
-            request.key
-            for request in registry.requests
-            if request.person in persons
-            and request.kind is RequestKind.DEREGISTER
-            and request.reason == reason
-        ),
-        "",
-    )
 
 
 def _reason(item: ReviewItem) -> str:
@@ -223,12 +235,9 @@ def _reason(item: ReviewItem) -> str:
     return text[:LONGEST_TEXT]
 
 
-def _settle(context: Context, items: Sequence[ReviewItem]) -> None:
+def _settle(context: Context, item: ReviewItem) -> None:
+    """Write down that it was done; what another run wrote this moment stays."""
     with context.database.transaction() as connection:
-        put_answers(connection, items)
-        note(
-            context,
-            connection,
-            REVIEW_SETTLED,
-            {"lines": [{"key": item.key, "settled": item.settled} for item in items]},
-        )
+        known = read_items(connection, keys={item.key})
+        if not any(one.settled.startswith((REQUEST, FROZEN)) for one in known):
+            note_ends(context, connection, [item])

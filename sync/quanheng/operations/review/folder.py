@@ -26,16 +26,33 @@ def reviews_directory(context: Context) -> Path:
 
 
 def make_folder(root: Path, month: str) -> Path:
-    """The folder of a month, made where it is missing; mode 0700, like the one above."""
+    """The folder of a month, made where it is missing; mode 0700, like the one above when that is for lists
+    alone.
+
+    Raises :class:`ConfigurationError` for a folder that others may read, or in which they may put another in
+    its place: what is there already is not ours to shut.
+    """
     folder = root / month
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for each in (root, folder):
-            if each.stat().st_mode & 0o077:
-                each.chmod(0o700)
+        for each, others_may in ((root, 0o055), (folder, 0)):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _shut(each, others_may)
     except OSError as error:
         raise ConfigurationError(f"{folder}: cannot be made ({error.strerror})", remedy=_OURS) from None
     return folder
+
+
+def _shut(folder: Path, others_may: int) -> None:
+    if not folder.stat().st_mode & 0o077:
+        return
+    if not any(folder.iterdir()):
+        folder.chmod(0o700)
+    elif folder.stat().st_mode & 0o077 & ~others_may:
+        raise ConfigurationError(
+            f"{folder} is open to others, and lists hold names",
+            remedy="have its owner shut it (chmod 700), or name a folder of its own in [lifecycle]"
+            " reviews_directory",
+        )
 
 
 def put_file(file: Path, content: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -18,12 +18,11 @@ from quanheng.notify.port import NoticeKind
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.organisations import read_recoded, units_of
-from quanheng.operations.review.writing import altered_lists
 from quanheng.operations.trust import read_trusted_part
 from quanheng.operations.watching.announcing import announce
 from quanheng.policy.units import Units
 from quanheng.store.announced import announce_once
-from quanheng.store.reviews import REVIEW_UNANSWERED, read_items, read_noted_lists
+from quanheng.store.reviews import REVIEW_UNANSWERED, read_altered, read_items
 
 _TOPIC: Final = "review"
 
@@ -40,10 +39,15 @@ class OverdueList:
     above_name: str
     unanswered: int
     """Lines whose last day is over."""
-    deadline: date
-    """The first of those days."""
+    deadlines: tuple[date, ...]
+    """Those days: lines that were found later in the month have a later one. Today, when there is none."""
     altered: bool = False
     """Whether somebody changed the list in the store; then it is told whatever it says."""
+
+    @property
+    def deadline(self) -> date:
+        """The first of those days."""
+        return self.deadlines[0]
 
 
 def read_overdue(context: Context, *, above: OrgCode | None = None) -> tuple[OverdueList, ...]:
@@ -56,18 +60,11 @@ def read_overdue(context: Context, *, above: OrgCode | None = None) -> tuple[Ove
         # Units are the same in any part of the registry.
         registry = read_trusted_part(connection, keyring, ()).registry
         items = read_items(connection)
-        altered = {
-            (month, county)
-            for month in read_noted_lists(connection).months | {item.month for item in items}
-            for county in altered_lists(connection, month)
-        }
+        altered = set(read_altered(connection))
     units = units_of(context, registry, read_recoded(context))
-    late = {
-        (month, county): [item for item in mine if item.deadline < today]
-        for month, county, mine in _open_lists(items)
-    }
+    late = _late_lists(items, today)
     found = []
-    for month, county in sorted({key for key, mine in late.items() if mine} | altered):
+    for month, county in sorted(late.keys() | altered):
         mine = late.get((month, county), [])
         higher, name, higher_name = _above(context, units, county)
         line = OverdueList(
@@ -77,7 +74,7 @@ def read_overdue(context: Context, *, above: OrgCode | None = None) -> tuple[Ove
             above=higher,
             above_name=higher_name,
             unanswered=len(mine),
-            deadline=min((item.deadline for item in mine), default=today),
+            deadlines=tuple(sorted({item.deadline for item in mine})) or (today,),
             altered=(month, county) in altered,
         )
         if above in (None, higher):
@@ -96,8 +93,10 @@ def tell_overdue(context: Context) -> int:
 def _tell(context: Context, connection: Connection, lists: tuple[OverdueList, ...]) -> int:
     groups: dict[tuple[str, OrgCode], list[OverdueList]] = defaultdict(list)
     for item in lists:
-        subject = f"{item.month}:{item.county}{':altered' if item.altered else ''}"
-        if announce_once(connection, _TOPIC, subject, context.clock()):
+        ends = [end.isoformat() for end in item.deadlines] if item.unanswered else []
+        subjects = [f"{item.month}:{item.county}:{end}" for end in (*ends, *["altered"] * item.altered)]
+        now = context.clock()
+        if sum(announce_once(connection, _TOPIC, subject, now) for subject in subjects):  # each is marked
             groups[item.month, item.above].append(item)
     for (month, above), some in sorted(groups.items()):
         counties: list[Json] = [_describe(item) for item in some]
@@ -114,14 +113,26 @@ def _tell(context: Context, connection: Connection, lists: tuple[OverdueList, ..
     return sum(map(len, groups.values()))
 
 
-def _open_lists(items: Sequence[ReviewItem]) -> Iterator[tuple[str, OrgCode, list[ReviewItem]]]:
-    """Lines that nobody has answered, by month and county."""
+def _late_lists(items: Sequence[ReviewItem], today: date) -> Mapping[tuple[str, OrgCode], list[ReviewItem]]:
+    """Lines that nobody answered in time, by month and county.
+
+    One that goes on in a later list was late all the same, as long as nobody has answered there.
+    """
+    by_key = {item.key: item for item in items}
     found: dict[tuple[str, OrgCode], list[ReviewItem]] = defaultdict(list)
     for item in items:
-        if item.answer is None and not item.settled:
+        last = _last(item, by_key)
+        was_late = item.late or (not item.settled and item.deadline < today)
+        if item.answer is None and was_late and last.answer is None and (last.into or not last.settled):
             found[item.month, item.county].append(item)
-    for (month, county), mine in sorted(found.items()):
-        yield month, county, mine
+    return found
+
+
+def _last(item: ReviewItem, by_key: Mapping[str, ReviewItem]) -> ReviewItem:
+    """The newest line of the same matter that the store has; months only go on."""
+    while (following := by_key.get(item.into)) is not None and following.month > item.month:
+        item = following
+    return item
 
 
 def _describe(item: OverdueList) -> str:

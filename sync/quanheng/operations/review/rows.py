@@ -71,13 +71,18 @@ def build_rows(review: Review, items: Iterable[ReviewItem]) -> tuple[ReviewRow, 
                 item=item,
                 system=_systems(scene, user, subsystems),
                 office=_office(scene, where, item),
-                name=_HIDDEN if holds_number(name) else printable(name),
+                name=shown_name(name),
                 account_type=_type(
                     review, item.person, user, is_draft=user is not None and user.id in drafts
                 ),
             )
         )
     return tuple(rows)
+
+
+def shown_name(name: str) -> str:
+    """A name as lists have it."""
+    return _HIDDEN if holds_number(name) else printable(name)
 
 
 def _systems(scene: Scene, user: RealmUser | None, subsystems: Mapping[str, str]) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from sqlalchemy import Connection
 
@@ -14,8 +13,6 @@ from quanheng.clock import day_in_china
 from quanheng.errors import ConfigurationError, RefusedError, SourceError
 from quanheng.lifecycle.review import (
     HANDLINGS,
-    Effect,
-    Found,
     ReviewItem,
     is_month,
     list_digest,
@@ -33,20 +30,17 @@ from quanheng.operations.review.folder import make_folder, put_file, reviews_dir
 from quanheng.operations.review.page import build_page
 from quanheng.operations.review.reading import GivenAnswer, read_workbook, same_text
 from quanheng.operations.review.rows import build_rows
+from quanheng.operations.review.settling import CARRIED, GONE, settle_lines
 from quanheng.operations.review.workbook import Heading, build_workbook
 from quanheng.store.reviews import (
     REVIEW_SETTLED,
     REVIEW_WRITTEN,
-    put_answers,
     put_new_items,
+    put_reopened,
+    read_altered,
     read_items,
     read_noted_lists,
 )
-
-GONE: Final = "gone:"
-"""Begins what became of a line that is no longer found; the day follows."""
-CARRIED: Final = "carried:"
-"""Begins what became of a line that a later month's list has again; the month follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,49 +100,6 @@ def write_review(
     return WrittenReview(month=month, lists=lists, new=new, altered=altered)
 
 
-def is_altered(connection: Connection, month: str, county: OrgCode) -> bool:
-    """Whether a list in the store is not what was written into it."""
-    items = read_items(connection, month=month, county=county)
-    return not read_noted_lists(connection).is_as_written(items, month, county)
-
-
-def altered_lists(connection: Connection, month: str) -> tuple[OrgCode, ...]:
-    """Counties whose list of a month is not what was written."""
-    noted, lists = read_noted_lists(connection), _by_county(read_items(connection, month=month))
-    counties = {*lists, *(area for when, area in noted.digests if when == month)}
-    return tuple(
-        area for area in sorted(counties) if not noted.is_as_written(lists.get(area, []), month, area)
-    )
-
-
-def settle_lines(
-    context: Context, connection: Connection, found: Collection[Found], county: OrgCode | None = None
-) -> None:
-    """End the lines of which nothing is found any more, or which this month's list has again.
-
-    Those whose answer waits to be carried out stay; within the caller's transaction.
-    """
-    today = day_in_china(context.clock())
-    month = month_of(today)
-    items = read_items(connection, county=county)
-    keys = {when: {review_key(when, item) for item in found} for when in {item.month for item in items}}
-    changed = []
-    for item in items:
-        if item.effect in (Effect.REQUEST, Effect.FREEZE, Effect.NOTHING):
-            continue
-        there = item.key in keys[item.month]
-        if item.settled.startswith(GONE) and there and item.month == month:
-            changed.append(replace(item, settled=""))
-        elif not item.settled and not there:
-            changed.append(replace(item, settled=f"{GONE}{today.isoformat()}"))
-        elif not item.settled and item.month != month:
-            changed.append(replace(item, settled=f"{CARRIED}{month}"))
-    if changed:
-        put_answers(connection, changed)
-        lines: list[Json] = [{"key": item.key, "settled": item.settled} for item in changed]
-        note(context, connection, REVIEW_SETTLED, {"lines": lines})
-
-
 def _keep(context: Context, review: Review, county: OrgCode | None) -> tuple[int, tuple[OrgCode, ...]]:
     """Put this month's new lines beside those that are there."""
     today = day_in_china(context.clock())
@@ -157,7 +108,7 @@ def _keep(context: Context, review: Review, county: OrgCode | None) -> tuple[int
     found = [item for item in review.found if county in (None, item.county)]
     _ = context.keyring  # opened before the transaction: it may need one of its own
     with context.database.transaction() as connection:
-        altered = tuple(area for area in altered_lists(connection, month) if county in (None, area))
+        altered = tuple(area for _, area in read_altered(connection, month=month) if county in (None, area))
         note_forgeries(
             context,
             connection,
@@ -186,10 +137,25 @@ def _keep(context: Context, review: Review, county: OrgCode | None) -> tuple[int
             for item in found
             if item.county not in altered
         ]
+        _reopen(context, connection, items)
         new = put_new_items(connection, items)
         _note_lists(context, connection, month, altered)
         settle_lines(context, connection, found, county)
     return new, altered
+
+
+def _reopen(context: Context, connection: Connection, items: Sequence[ReviewItem]) -> None:
+    """What was over and is found again is asked anew: with a new deadline, and without the old answer."""
+    over = {
+        item.key
+        for item in read_items(connection, keys={item.key for item in items})
+        if item.settled.startswith(GONE)
+    }
+    again = [item for item in items if item.key in over]
+    if again:
+        put_reopened(connection, again)
+        lines: list[Json] = [{"key": item.key, "settled": "", "reopened": True} for item in again]
+        note(context, connection, REVIEW_SETTLED, {"lines": lines})
 
 
 def _note_lists(context: Context, connection: Connection, month: str, altered: Collection[OrgCode]) -> None:
