@@ -30,7 +30,7 @@ from fixtures.identities import a_mint
 from fixtures.life import Life
 from fixtures.terms import night, put
 from fixtures.watching import as_administrator
-from fixtures.world import BUREAU, VILLAGE, World, kinds_of
+from fixtures.world import BUREAU, OTHER_VILLAGE, VILLAGE, World, kinds_of
 from quanheng.clock import day_in_china
 from quanheng.errors import ConfigurationError, QuanhengError, RefusedError, UnreachableError
 from quanheng.model.finding import FindingKind
@@ -116,6 +116,19 @@ def test_a_history_does_not_undo_an_unlock(life: Life, tmp_path: Path) -> None:
     take_in_history(life.context, file)
     life.world.pass_time(hours=2)
     life.day()
+    assert life.enabled(CLERK)
+
+
+def test_frozen_and_moved_to_another_county(life: Life) -> None:
+    """The freeze moves along, and the other county decides now."""
+    frozen(life)
+    life.world.change(CLERK, org=OTHER_VILLAGE)
+    life.world.issue_and_sync()
+    assert (life.enabled(CLERK), life.holds(CLERK)) == (False, {HoldKind.FROZEN})
+    asked = ask(life, UNFREEZE, by=SECOND)
+    with pytest.raises(RefusedError, match="charge"):
+        decide_all(life.context, [asked.key], life.world.login(KEEPER), approve=True)
+    decide_all(life.context, [asked.key], life.world.login(OTHER_KEEPER), approve=True)
     assert life.enabled(CLERK)
 
 

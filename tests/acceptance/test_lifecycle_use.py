@@ -13,20 +13,24 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from fixtures.life import Life, make_life
-from fixtures.world import NOON, OTHER_VILLAGE, PROVINCE_BUREAU, VILLAGE, VILLAGE_2, World
+from fixtures.world import BUREAU, NOON, OTHER_VILLAGE, PROVINCE_BUREAU, VILLAGE, VILLAGE_2, World
+from quanheng.bridge.values import LoginId, LoginRecord
 from quanheng.clock import CHINA
 from quanheng.config import LifecycleSettings, Limit
 from quanheng.errors import RefusedError, SourceError, UnsafePlanError
+from quanheng.keycloak.compare import Difference
 from quanheng.model.person import HoldKind, ProposalKind, ProposalState
 from quanheng.notify.port import NoticeKind
 from quanheng.operations import realm
 from quanheng.operations.doctor.lifecycle import examine_lifecycle
 from quanheng.operations.doctor.result import State
+from quanheng.operations.lifecycle import logins
 from quanheng.operations.lifecycle.ahead import look_ahead
-from quanheng.operations.lifecycle.daily import do_day
+from quanheng.operations.lifecycle.daily import do_day, is_due
 from quanheng.operations.lifecycle.history import take_in_history
 from quanheng.operations.synchronise import apply_digest
 from quanheng.policy.pack import find_pack
+from quanheng.store.login_records import put_record
 from quanheng.store.logins import read_gaps
 
 
@@ -163,6 +167,28 @@ def test_login_while_the_job_runs(life: Life) -> None:
     assert life.enabled(clerk)
 
 
+def test_login_between_the_last_look_and_the_lock(life: Life) -> None:
+    """Its event shows at the look after the lock, which ends it again."""
+    clerk = life.hire()
+    life.begin()
+    life.world.pass_time(days=95)
+    for who in life.lively:
+        life.login(who)
+    looks: list[str] = []
+
+    def when(name: str) -> None:
+        if name == "read_logins":
+            looks.append(name)
+            if len(looks) == 3:
+                life.login(clerk, at=life.world.clock() - timedelta(seconds=1))
+
+    life.world.fake.before_call = when
+    do_day(life.context)
+    assert len(looks) == 3
+    assert life.enabled(clerk)
+    assert len(life.world.ledger("lock_mistaken")) == 1
+
+
 def test_event_of_a_login_before_the_lock_shows_after_it(life: Life) -> None:
     """The lock was a mistake, and is lifted by itself, with an entry."""
     clerk = life.hire()
@@ -259,6 +285,27 @@ def test_another_time_for_a_post_and_an_organisation(life: Life, with_pack: Call
     life.begin()
     life.pass_days(41)
     assert (life.enabled(here), life.enabled(there)) == (True, False)
+
+
+def test_another_time_and_an_exemption_for_a_post(life: Life, with_pack: Callable[..., None]) -> None:
+    """By the posts that people hold, wherever they are."""
+    until = (NOON + timedelta(days=200)).date()
+    with_pack(
+        life,
+        lambda file: file["inactivity"].update(
+            overrides=[{"posts": ["handler"], "after": {"value": 40, "unit": "days"}, "article": "S11"}],
+            exemptions=[{"posts": ["operator"], "reason": "汛期驻村", "until": until}],
+        ),
+    )
+    handler, operator = life.hire(BUREAU, "经办人员"), life.hire(VILLAGE)
+    life.begin()
+    life.pass_days(41)
+    assert (life.enabled(handler), life.enabled(operator)) == (False, True)
+    life.pass_days(60)
+    assert life.enabled(operator)
+    assert str(life.world.person(operator).username) in {
+        str(item.person.username) for item in look_ahead(life.context).exempt
+    }
 
 
 def test_exempt_until_a_day(life: Life, with_pack: Callable[..., None]) -> None:
@@ -508,6 +555,73 @@ def test_a_history_with_bad_lines(life: Life, tmp_path: Path) -> None:
     file.write_text("user,client\n", encoding="utf-8")
     with pytest.raises(SourceError, match="columns"):
         take_in_history(life.context, file)
+
+
+@pytest.mark.parametrize("setting", ["eventsEnabled", "enabledEventTypes", "eventsExpiration"])
+def test_events_that_the_realm_keeps_no_more(
+    life: Life, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """Somebody changed that: nobody is locked, it is told, and the time counts as one without events."""
+    clerk = life.hire()
+    life.begin()
+    life.pass_days(90)
+    changed = Difference(f"realm.{setting}", "as it should be", "something else")
+    with monkeypatch.context() as patch:
+        patch.setattr(logins, "read_drift", lambda _: realm.Drift(differences=(changed,)))
+        life.pass_days(10)
+        assert life.enabled(clerk)
+    assert f"realm.{setting}" in life.told(NoticeKind.LOGINS_MISSING)[-1]["reason"]
+    with life.context.database.reading() as connection:
+        assert [gap.covered for gap in read_gaps(connection)] == [False]
+    life.pass_days(5)
+    assert life.enabled(clerk)
+
+
+@pytest.mark.parametrize(("people", "locked"), [(2, True), (3, False)])
+def test_people_came_by_card_and_left_no_event(life: Life, people: int, locked: bool) -> None:
+    """Three whom the bridge let in, and of whom Keycloak says nothing, are no accident: nobody is locked."""
+    clerk, *others = (life.hire() for _ in range(4))
+    life.begin()
+    life.pass_days(94)
+    life.world.pass_time(hours=12)
+    with life.context.database.transaction() as connection:
+        for number, who in enumerate(others[:people]):
+            put_record(
+                connection,
+                LoginRecord(
+                    at=life.world.clock(),
+                    login=LoginId(f"{number:064x}"),
+                    outcome="accepted",
+                    person=life.world.person(who).id,
+                    client_id="keycloak",
+                    address="192.0.2.1",
+                    browser="Chrome · Windows",
+                    region="140900",
+                ),
+            )
+    life.world.person(clerk)
+    before = len(life.told(NoticeKind.LOGINS_MISSING))
+    life.world.clock.now += timedelta(minutes=6)
+    do_day(life.context)
+    told = life.told(NoticeKind.LOGINS_MISSING)[before:]
+    assert [("扫码" in fact["reason"]) for fact in told] == ([] if locked else [True])
+
+
+@pytest.mark.parametrize(
+    ("moment", "due"),
+    [
+        (datetime(2026, 3, 10, 16, 59, 59, tzinfo=UTC), False),
+        (datetime(2026, 3, 10, 17, 0, tzinfo=UTC), True),
+        (datetime(2026, 3, 10, 1, 0, tzinfo=UTC), True),
+    ],
+)
+def test_the_day_begins_in_china(life: Life, moment: datetime, due: bool) -> None:
+    """At one o'clock there, wherever the server's clock has its zone."""
+    life.begin()
+    life.at(datetime(2026, 3, 10, 4, tzinfo=CHINA) if not due or moment.hour == 17 else NOON)
+    do_day(life.context)
+    life.at(moment)
+    assert is_due(life.context) is due
 
 
 def test_clocks_that_differ(life: Life) -> None:

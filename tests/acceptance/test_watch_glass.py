@@ -20,6 +20,8 @@ from quanheng.model.ids import KeycloakId, RoleName
 from quanheng.operations.doctor.glass import examine_glass
 from quanheng.operations.doctor.result import State
 from quanheng.operations.glass.accounts import MADE, SEALED, digest_of_marks, read_glass
+from quanheng.operations.lifecycle.ahead import look_ahead
+from quanheng.operations.lifecycle.daily import do_day
 from quanheng.operations.noting import note
 from quanheng.operations.watching.glass import GlassWatch
 from quanheng.operations.watching.watcher import Watcher
@@ -329,3 +331,14 @@ def test_a_store_that_fails_for_long_loses_no_use(glass: Glass, monkeypatch: pyt
     assert glass.uses() == []
     glass.settle()
     assert [item["account"] for item in glass.uses()] == [FIRST]
+
+
+def test_unused_for_years_and_ready(glass: Glass) -> None:
+    """Nobody locks them for not being used, and the day's plan names both with the pack's reason."""
+    before = {name: glass.world.console.read_user(key) for name, key in glass.ids.items()}
+    glass.world.pass_time(days=400)
+    do_day(glass.world.context)
+    ahead = look_ahead(glass.world.context)
+    found = {item.username: item.reason for item in ahead.outsiders if item.kind == "break_glass"}
+    assert found == dict.fromkeys((FIRST, SECOND), glass.world.pack.lifecycle.outside.break_glass)
+    assert {name: glass.world.console.read_user(key) for name, key in glass.ids.items()} == before

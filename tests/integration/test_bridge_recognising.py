@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import delete, event, insert
 
 from fixtures.identities import IdentityMint
+from fixtures.life import make_life
 from fixtures.world import VILLAGE, World
+from quanheng.bridge.login.words import ZH
 from quanheng.bridge.recognising import StoreRecogniser, is_same_name
 from quanheng.bridge.values import Card, Recognised, Refusal, RefusalReason
 from quanheng.errors import ConfigurationError, IntegrityError
@@ -256,3 +258,16 @@ def test_a_handful_of_queries(world: World, clerk: str) -> None:
 
 def _mint() -> IdentityMint:
     return IdentityMint("15", 1, Random(3))  # noqa: S311 -- synthetic people
+
+
+def test_locked_by_the_day_s_work(world: World) -> None:
+    """Whoever was locked for not logging in and scans the card reads why, and which office to ask."""
+    life = make_life(world)
+    clerk = life.hire()
+    life.begin()
+    life.pass_days(93)
+    assert life.holds(clerk) == {HoldKind.INACTIVE}
+    refused = recogniser(world).recognise(card_of(world, clerk))
+    person = world.person(clerk).id
+    assert refused == Refusal(reason=RefusalReason.INACTIVE, person=person, office="忻府区")
+    assert "长期未登录" in ZH.refusals[refused.reason]
