@@ -134,6 +134,10 @@ def test_two_years_of_a_county(county: County) -> None:
     world.sync()
     county.live()
     assert county.on(idle)
+    session = county.stepped.session_of(idle)
+    assert county.stepped.is_honoured(session)
+    assert county.on(idle)
+    session = county.stepped.session_of(idle)
 
     # An account for a test ends by itself, the day after its last.
     put(life, tester, owner=county.busy[0], until=date(2026, 5, 15), test=True)
@@ -153,9 +157,11 @@ def test_two_years_of_a_county(county: County) -> None:
     assert life.holds(idle) == {HoldKind.INACTIVE}
     assert [facts["count"] for facts in life.told(NoticeKind.LOCKED)] == [1]
 
-    # The console's switch does not help.
+    # The console's switch does not help: the session is over, and the account off again at the next look.
     user = world.user(idle)
+    assert county.stepped.real.admin.get(f"/users/{user.id}/sessions") == []
     county.stepped.real.admin.send("PUT", f"/users/{user.id}", {"enabled": True})
+    assert not county.stepped.is_honoured(session)
     world.sync()
     assert not county.on(idle)
 
