@@ -131,9 +131,10 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
             REFRESH,
         ]
     if choices.passwords is not None:
-        parts["realm"] |= realm_settings(parts["realm"], choices.passwords)
-    if choices.password_form and choices.passwords is not None and choices.passwords.change_initial:
-        _let_change_passwords(parts["roles"])
+        parts["realm"] |= _with_passwords(parts["realm"], choices.passwords)
+        # Whatever is initial or not there: without it nothing that is too old is renewed either.
+        if choices.password_form:
+            _let_change_passwords(parts["roles"])
     return DesiredConfiguration(
         realm_name=choices.realm,
         post_roles=dict(choices.post_roles),
@@ -141,6 +142,16 @@ def load_configuration(choices: RealmChoices, folder: Path | None = None) -> Des
         composites=dict(choices.composites),
         **parts,
     )
+
+
+def _with_passwords(realm: Mapping[str, Any], passwords: Passwords) -> Mapping[str, Any]:
+    try:
+        return realm_settings(realm, passwords)
+    except (KeyError, ValueError) as error:
+        raise ConfigurationError(
+            f"realm.yaml: passwordPolicy, failureFactor: {error}",
+            remedy="write them as in the file that ships with quanheng, each rule with its number",
+        ) from None
 
 
 def _let_change_passwords(roles: dict[str, Any]) -> None:

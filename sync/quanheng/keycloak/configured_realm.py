@@ -12,15 +12,22 @@ from typing import Any, Final
 from quanheng.keycloak.aspect import Documents, Mending, escaped, mending, missing
 from quanheng.keycloak.compare import MISSING, THERE, Difference, differences, merged
 from quanheng.keycloak.configuration_files import DesiredConfiguration, Pins
+from quanheng.keycloak.password_policy import same_policy
 
 _PROVIDERS: Final = "/identity-provider/instances"
+_POLICY: Final = "passwordPolicy"
 
 
 def settings(documents: Documents, desired: DesiredConfiguration) -> Iterator[Mending]:
     """Settings of the realm itself."""
     found = documents.get("")
+    wanted = dict(desired.realm)
+    policy = found.get(_POLICY) or ""
+    if same_policy(wanted.get(_POLICY) or "", policy):
+        # The console writes the same rules in another order as soon as somebody saves them.
+        wanted.pop(_POLICY, None)
     yield from mending(
-        differences("realm", desired.realm, found), partial(documents.put, "", merged(found, desired.realm))
+        differences("realm", wanted, found), partial(documents.put, "", merged(found, desired.realm))
     )
 
 

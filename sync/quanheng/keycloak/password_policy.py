@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from quanheng.policy.schema_lifecycle import Passwords
 
-_RULE: Final = re.compile(r"(\w+)(?:\((\w*)\))?")
+_RULE: Final = re.compile(r"(\w+)(?:\((.*)\))?")
+_NO_NUMBER: Final = "undefined"
+"""What the console writes where a rule has nothing to choose."""
 _NOT_USERNAME: Final = "notUsername"
 _SMALLER_IS_STRICTER: Final = "forceExpiredPasswordChange"
 
@@ -30,27 +32,48 @@ def realm_settings(base: Mapping[str, Any], passwords: Passwords) -> Mapping[str
 
 
 def policy_text(base: str, passwords: Passwords) -> str:
-    """The stricter of both, those of ``base`` first: ``length(10) and notUsername and …``."""
+    """The stricter of both, those of ``base`` first: ``length(10) and notUsername and …``.
+
+    Raises :class:`ValueError` where ``base`` is no policy, or has a rule of the pack's without a number, for
+    which Keycloak would take its own.
+    """
     rules = parse_policy(base)
     for name, value in _rules_of(passwords).items():
         there = rules.get(name)
-        if there is None or value is None:
-            rules[name] = value
+        if name not in rules or value is None:
+            rules[name] = None if value is None else str(value)
+        elif there is None or not there.isdecimal():
+            raise ValueError(f"a rule about passwords without its number: {name}")
         else:
-            rules[name] = min(there, value) if name == _SMALLER_IS_STRICTER else max(there, value)
+            stricter = min if name == _SMALLER_IS_STRICTER else max
+            rules[name] = str(stricter(int(there), value))
     return " and ".join(name if value is None else f"{name}({value})" for name, value in rules.items())
 
 
-def parse_policy(text: str) -> dict[str, int | None]:
-    """Each rule and its number; None for one without. Raises :class:`ValueError` for anything else."""
-    found: dict[str, int | None] = {}
-    for part in filter(None, text.split(" and ")):
+def parse_policy(text: str) -> dict[str, str | None]:
+    """Each rule and what stands in its brackets; None for nothing.
+
+    Raises :class:`ValueError` for anything else, and for a rule that is there twice: the last counts in
+    Keycloak.
+    """
+    found: dict[str, str | None] = {}
+    for part in filter(None, map(str.strip, text.split(" and "))):
         match = _RULE.fullmatch(part)
-        if match is None:
-            raise ValueError(f"not a rule about passwords: {part}")
-        number = match[2]
-        found[match[1]] = int(number) if number and number.isdigit() else None
+        if match is None or match[1] in found:
+            raise ValueError(f"not a rule about passwords, or the second of its name: {part}")
+        found[match[1]] = None if match[2] in (None, "", _NO_NUMBER) else match[2]
     return found
+
+
+def same_policy(wanted: str, found: str) -> bool:
+    """Whether both ask for the same, in whatever order and spelling.
+
+    What cannot be read is something else, unless it is the very same text.
+    """
+    try:
+        return parse_policy(wanted) == parse_policy(found)
+    except ValueError:
+        return wanted == found
 
 
 def meets(passwords: Passwords, text: str) -> bool:

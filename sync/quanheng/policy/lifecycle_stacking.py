@@ -94,7 +94,6 @@ def _passwords(base: Passwords | None, upper: Passwords | None) -> Passwords | N
         not_username=base.not_username or upper.not_username,
         history=max(base.history, upper.history),
         renew_days=min(base.renew_days, upper.renew_days),
-        change_initial=base.change_initial or upper.change_initial,
         failures=min(base.failures, upper.failures),
         articles=tuple(dict.fromkeys((*base.articles, *upper.articles))),
     )

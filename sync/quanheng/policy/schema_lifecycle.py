@@ -117,8 +117,7 @@ class Passwords(Part):
     history: int = Field(default=0, ge=0, le=24)
     """How many earlier ones may not be taken again."""
     renew_days: int = Field(ge=1, le=365)
-    change_initial: bool = True
-    """Whether the initial one is changed at the first login."""
+    """Days after which it has to be changed; the initial one has to be at the first login."""
     failures: int = Field(default=5, ge=1, le=20)
     """Wrong ones in a row after which the account waits."""
     articles: tuple[Article, ...] = Field(min_length=1)
