@@ -51,7 +51,7 @@ from quanheng.operations.review.applying import CarriedLine, carry_out_answers, 
 from quanheng.operations.review.daily import first_working_day, look_after_reviews
 from quanheng.operations.review.overdue import read_overdue, tell_overdue
 from quanheng.operations.review.reading import read_workbook
-from quanheng.operations.review.workbook import ANSWER, HEADER, KEY
+from quanheng.operations.review.workbook import ANSWER, HEADER, KEY, MARK
 from quanheng.store import tables
 
 
@@ -169,7 +169,14 @@ def test_bad_answers_are_named_and_the_good_go_on(life: Life, given: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("column", "field"), [(3, "使用人"), (4, "使用账户"), (8, "清理类别"), (9, "情况说明"), (10, "建议处理")]
+    ("column", "field"),
+    [
+        *((column, "系统名称、科室、使用人或账号类型") for column in (1, 2, 3, 5)),
+        (4, "使用账户"),
+        (8, "清理类别"),
+        (9, "情况说明"),
+        (10, "建议处理"),
+    ],
 )
 def test_an_altered_line_counts_for_nothing(life: Life, column: int, field: str) -> None:
     """Whoever read another account or another matter answered something else."""
@@ -186,7 +193,7 @@ def test_a_key_of_no_list_counts_for_nothing(life: Life) -> None:
     assert [(row.field, row.kind) for row in done.bad] == [("行号标识", "不属于任何一份清单")]
 
     def twice(sheet: Any) -> None:
-        for column in range(1, KEY + 1):
+        for column in (*range(1, KEY + 1), MARK):
             rows = {sheet.cell(n, KEY).value: n for n in range(HEADER + 1, sheet.max_row + 1)}
             value = sheet.cell(rows[line.key], column).value
             if column != KEY:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from openpyxl.worksheet.worksheet import Worksheet
 from sqlalchemy import delete, update
 
 from fixtures import lenient, terms
@@ -62,6 +63,7 @@ from quanheng.operations.lifecycle.freezing import freeze
 from quanheng.operations.lifecycle.requesting import ask_request, prepare_request
 from quanheng.operations.lifecycle.tenure import look_after_tenure
 from quanheng.operations.review.finding import Review, find_review
+from quanheng.operations.review.reading import GivenAnswer, is_as_shown, read_workbook
 from quanheng.operations.review.rows import build_rows
 from quanheng.operations.review.workbook import HEADER, KEY
 from quanheng.store import tables
@@ -251,7 +253,7 @@ def test_leavers_are_surplus_and_who_is_away_is_not_named(quiet: Life, status: s
     assert ((IDLER, "surplus", "deregister") in lines(life)) is found
     assert {kind for who, kind, _ in lines(life) if who == IDLER} == ({"surplus"} if found else set())
     if found:
-        assert "待批准的注销" in detail(life, "surplus")
+        assert detail(life, "surplus") == "已于 2026-03-01 离岗，尚未注销，已有待批准的注销事项"
         world.approve()
         world.sync()
         assert lines(life) == set()
@@ -287,6 +289,7 @@ def test_a_name_that_may_be_a_number_is_not_shown(quiet: Life) -> None:
 def test_one_card_on_two_accounts(quiet: Life) -> None:
     """By card, and by the mark that we wrote into ours: the one that is nobody's is not kept."""
     life, world = quiet, quiet.world
+    world.pass_time(days=1)
     user = world.user(CLERK)
     stranger(
         life, "second", identities=user.identities, attributes={"person_id": user.attributes["person_id"]}
@@ -300,7 +303,7 @@ def test_one_card_on_two_accounts(quiet: Life) -> None:
         ("second", f"person|{name}", "freeze"),
     }
     states = {item.detail.partition("；")[2] for item in found}
-    assert states == {f"本账号启用，权限 {count} 项" for count in (0, 7)}
+    assert states == {"本账号启用，权限 0 项", "本账号启用，权限 7 项，从未登录"}
 
 
 def test_ending_waivers_are_named_for_thirty_days(world: World) -> None:
@@ -405,6 +408,18 @@ def test_power_over_the_realm_is_found_by_whatever_way(quiet: Life) -> None:
     assert {(name, kind) for name, kind, _ in lines(life, ROOT)} == {("service-account-plain", "illegal")}
 
 
+def test_a_draft_with_power_is_told_as_such(quiet: Life) -> None:
+    """Beside that nobody completed it."""
+    life, world = quiet, quiet.world
+    world.fake._state.guard = None
+    draft = make_draft(world)
+    power = world.console.tamper_client_role("realm-management", "manage-users")
+    world.console.tamper_map_client_role(draft, power)
+    assert lines(life) == {("zhang.san", "illegal", "complete"), ("zhang.san", "illegal", "revoke")}
+    told = {item.detail for item in find_review(life.context).found}
+    assert "草稿账号持有岗位或权限：realm-management/manage-users" in told
+
+
 def test_a_program_among_ours_is_surplus(quiet: Life) -> None:
     """Also without any duty: nobody put it there rightly."""
     life, world = quiet, quiet.world
@@ -425,6 +440,8 @@ def test_what_was_deregistered_and_is_something_again(quiet: Life) -> None:
     world.console.tamper_map_client_role(world.user(CLERK).id, MORE)
     assert lines(life) == {(CLERK, "illegal", "revoke")}
     assert "已注销，仍持有：待遇资格审核" in detail(life, "illegal")
+    world.console.tamper_map_client_role(world.user(CLERK).id, world.console.tamper_role("backdoor"))
+    assert "、backdoor" in detail(life, "illegal")
 
 
 def test_what_grows_is_asked_about_anew(life: Life) -> None:
@@ -441,10 +458,99 @@ def test_what_grows_is_asked_about_anew(life: Life) -> None:
     assert ["backdoor" in item.detail for item in now if item.answer is None] == [True]
 
 
+def test_a_stranger_that_grows_is_asked_about_anew(quiet: Life) -> None:
+    """By one more group, also one of the same post elsewhere."""
+    life, world = quiet, quiet.world
+    world.fake._state.guard = None
+    outsider = stranger(life, "outsider", attributes={"person_id": ("x" * 32,)})
+    clerks = world.group("/岗位/140902-忻府区/业务操作员").id
+    world.console.join_group(outsider, world.group("/机构/14-山西省").id)
+    found = []
+    for group in (
+        None,
+        world.group("/机构/14-山西省/1409-忻州市").id,
+        clerks,
+        "/岗位/140921-定襄县/业务操作员",
+    ):
+        if group is not None:
+            key = world.group(group).id if str(group).startswith("/") else group
+            world.console.join_group(outsider, key)
+        found.append({(str(item.kind), item.about) for item in find_review(life.context).found})
+    assert [[kind for kind, _ in each] for each in found] == [
+        ["surplus"],
+        ["surplus"],
+        ["illegal"],
+        ["illegal"],
+    ]
+    assert len(set.union(*found)) == 4
+
+
 def test_who_is_frozen_already_is_to_go(life: Life) -> None:
-    """Freezing again would be no answer."""
+    """Freezing again would be no answer; since when is told."""
     freeze(life.context, POSTLESS, reason="手机遗失，口令可能泄露")
     assert (POSTLESS, "surplus", "deregister") in lines(life)
+    assert item_detail(life, POSTLESS, "surplus") == "没有任何岗位，已于 2026-03-02 冻结"
+
+
+def test_whether_an_account_is_used_is_told(life: Life) -> None:
+    """Which of two is the one that counts, and whether anybody misses one without a post."""
+    life.world.pass_time(days=1)
+    assert {item_detail(life, who, "duplicate")[-4:] for who in TWINS} == {"从未登录"}
+    assert item_detail(life, POSTLESS, "surplus") == "没有任何岗位，从未登录"
+    life.login(TWINS[0])
+    life.day()
+    life.world.pass_time(days=1)
+    assert item_detail(life, TWINS[0], "duplicate").endswith("本账号启用，权限 7 项，最近登录 2026-03-03")
+    assert item_detail(life, TWINS[1], "duplicate").endswith("从未登录")
+
+
+def test_what_does_not_go_together_is_told_in_words(life: Life) -> None:
+    """Labels and areas; not the paths of groups."""
+    told = [item.detail for item in find_review(life.context).found if item.kind == "conflict"]
+    assert told == [
+        "“系统管理员帐号不得有经办和审核权限”（S4）：“系统管理员”（忻府区）与“待遇资格审核”（直接授予）不相容"
+    ]
+
+
+def test_one_person_too_many_is_told_in_words(quiet: Life) -> None:
+    """The area by its name."""
+    world = quiet.world
+    world.fake._state.guard = None
+    world.console.join_group(world.user(CLERK).id, world.group("/管理员/140902-忻府区/业务管理员").id)
+    told = {item.detail for item in find_review(quiet.context).found if item.kind == "conflict"}
+    assert (
+        "“每县业务管理员一名”（S8(1)）：忻府区至多 1 人，另有 1 人在任，不能再有“业务管理员”（忻府区）"
+        in told
+    )
+    assert [text for text in told if "/" in text] == []
+    assert [text for text in told if "“社会保障卡服务”（忻府区，业务操作员）" in text]
+
+
+def test_a_group_of_others_is_named(quiet: Life) -> None:
+    """So that somebody finds what is to be taken back there."""
+    world = quiet.world
+    world.fake._state.guard = None
+    group = world.console.create_group(None, "审核组", {}, frozenset())
+    world.console.tamper_map_client_role(group, MORE)
+    world.console.join_group(world.user(CLERK).id, group)
+    assert detail(quiet, "over_privileged") == "超出《账号权限对照表》：待遇资格审核（经组 /审核组）"
+
+
+@pytest.mark.parametrize("how", ["below", "direct", "within"])
+def test_an_administrator_by_another_way_is_answered_for_above(quiet: Life, how: str) -> None:
+    """Through a group below an administrators' group, by the role itself, or by one that contains it."""
+    world = quiet.world
+    world.fake._state.guard = None
+    user, group = world.user(CLERK).id, world.group("/管理员/140902-忻府区/业务管理员")
+    (role,) = group.roles
+    if how == "below":
+        world.console.join_group(user, world.console.create_group(group.id, "副职", {}, frozenset()))
+    else:
+        world.console.tamper_map_client_role(
+            user, role if how == "direct" else world.console.tamper_role("x", "", frozenset({role}))
+        )
+    assert {kind for who, kind, _ in lines(quiet, CITY) if who == CLERK} >= {"over_privileged"}
+    assert {who for who, _, _ in lines(quiet)} == set()
 
 
 def test_an_administrator_in_fact_is_answered_for_above(quiet: Life) -> None:
@@ -581,6 +687,24 @@ def test_what_a_line_says(life: Life) -> None:
         str(world.person(KEEPER).username),
         "管理员账号",
     )
+
+
+def test_a_workbook_says_whether_it_still_shows_what_was_written(life: Life) -> None:
+    """Each line of it, by our key; also what is in no store: system, office, name, kind of account."""
+    write(life)
+    answers = {item.key: ("冻结", "等待安排岗位") for item in items(life, county=COUNTY)}
+
+    def given(change: Callable[[Worksheet], None]) -> list[bool]:
+        filled = fill(workbook_of(life), answers, change=change)
+        found = [line for line in read_workbook(filled) if isinstance(line, GivenAnswer)]
+        filled.unlink()
+        return [is_as_shown(line, life.context.keyring) for line in found]
+
+    assert given(lambda sheet: None) == [True] * 5
+    for column in (1, 2, 3, 5):
+        assert given(lambda sheet, at=column: sheet.cell(HEADER + 2, at).__setattr__("value", "别的")) == [
+            number != 1 for number in range(5)
+        ]
 
 
 def test_the_deadline_is_in_working_days(life: Life) -> None:

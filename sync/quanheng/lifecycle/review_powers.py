@@ -10,7 +10,6 @@ from typing import Final
 from quanheng.lifecycle.review_scene import Scene
 from quanheng.model.ids import RoleName
 from quanheng.model.realm import RealmUser
-from quanheng.policy.effective import closure
 
 REALM: Final = "realm-management/"
 """Begins the roles that give power over the realm itself."""
@@ -18,15 +17,8 @@ REALM: Final = "realm-management/"
 
 def surplus_roles(scene: Scene, user: RealmUser, posts: Iterable[RoleName] = ()) -> frozenset[RoleName]:
     """Roles beside those that everybody has and those of these posts; no duties."""
-    roles = scene.observed.roles
-    there = set(user.roles)
-    for key in user.groups:
-        group = scene.observed.groups.get(key)
-        while group is not None:
-            there |= group.roles
-            group = scene.groups_by_path.get(group.path[:-1])
-    rightly = closure({scene.default_role, *posts}, roles)
-    return frozenset(closure(there, roles) - rightly - scene.rules.duties.keys())
+    rightly = scene.contents_of(frozenset({scene.default_role, *posts}))
+    return scene.roles_of(user).difference(rightly, scene.rules.duties)
 
 
 def powers_over_realm(scene: Scene, user: RealmUser) -> frozenset[RoleName]:

@@ -22,6 +22,7 @@ from quanheng.model.realm import ObservedRealm, RealmGroup, RealmUser
 from quanheng.model.registry import Registry
 from quanheng.model.staff import OrgUnit
 from quanheng.policy.contents import Pack
+from quanheng.policy.effective import closure
 from quanheng.policy.rules import CompiledRules, Conflict, Held
 from quanheng.policy.units import Units, area_code
 
@@ -54,6 +55,8 @@ class Scene:
     default_role: RoleName
     known: frozenset[KeycloakId]
     """Accounts that are nobody's and rightly so: the sealed ones, and those of our own clients."""
+    last_logins: Mapping[PersonId, date | None]
+    """The day of the newest login that keeps each account alive; None without any."""
 
     @cached_property
     def owners(self) -> Mapping[KeycloakId, PersonId]:
@@ -114,14 +117,39 @@ class Scene:
             if any(self._leads(basis.post) for basis in want.bases)
         )
         roles = {RoleName(post.role) for post in self.pack.posts.posts if post.kind == "administrator"}
-        groups = {key for key, group in self.observed.groups.items() if not roles.isdisjoint(group.roles)}
-        joined = (
+        there = (
             person
             for person, account in self.registry.accounts.items()
             if (user := self.observed.users.get(account.keycloak_id)) is not None
-            and not groups.isdisjoint(user.groups)
+            and not roles.isdisjoint(self.roles_of(user))
         )
-        return frozenset([*said, *held, *joined])
+        return frozenset([*said, *held, *there])
+
+    def roles_of(self, user: RealmUser) -> frozenset[RoleName]:
+        """Every role that an account has by whatever way: directly, through a group or one above it, within
+        another role."""
+        there = set(user.roles)
+        for key in user.groups:
+            there |= self._roles_of_group(key)
+        return self.contents_of(frozenset(there))
+
+    def contents_of(self, roles: frozenset[RoleName]) -> frozenset[RoleName]:
+        """These roles and everything that they contain; most people have what others have, too."""
+        known = self._contents.get(roles)
+        if known is None:
+            known = self._contents[roles] = closure(roles, self.observed.roles)
+        return known
+
+    @cached_property
+    def _contents(self) -> dict[frozenset[RoleName], frozenset[RoleName]]:
+        return {}
+
+    def _roles_of_group(self, key: KeycloakId) -> frozenset[RoleName]:
+        group, found = self.observed.groups.get(key), frozenset[RoleName]()
+        while group is not None:
+            found |= group.roles
+            group = self.groups_by_path.get(group.path[:-1])
+        return found
 
     def _leads(self, post: PostId | None) -> bool:
         found = self.pack.post_by_id.get(post) if post is not None else None
@@ -160,12 +188,13 @@ class Scene:
     @cached_property
     def strangers(self) -> tuple[RealmUser, ...]:
         """Accounts that are nobody's, no draft, and not known to be so."""
-        drafts = {draft.user.id for draft in self.drafts}
-        return tuple(
-            user
-            for user in self.observed.users.values()
-            if user.id not in self.owners and user.id not in drafts and user.id not in self.known
-        )
+        others = self.draft_ids | self.known | self.owners.keys()
+        return tuple(user for user in self.observed.users.values() if user.id not in others)
+
+    @cached_property
+    def draft_ids(self) -> frozenset[KeycloakId]:
+        """Accounts that the console made and nobody completed."""
+        return frozenset(draft.user.id for draft in self.drafts)
 
     def _where(self, codes: Iterable[OrgCode]) -> Where:
         found: dict[OrgCode, Where] = {}

@@ -33,8 +33,7 @@ from quanheng.operations.noting import note
 from quanheng.operations.review.belonging import answered_in, name_of
 from quanheng.operations.review.entitled import Reviewer, reviewer_of
 from quanheng.operations.review.finding import find_review
-from quanheng.operations.review.reading import BadRow, GivenAnswer, same_text
-from quanheng.operations.review.rows import shown_name
+from quanheng.operations.review.reading import BadRow, GivenAnswer, is_as_shown, same_text
 from quanheng.operations.review.settling import GONE, note_ends
 from quanheng.store.reviews import REVIEW_ANSWERED, put_answers, read_altered, read_items
 
@@ -96,6 +95,13 @@ def take_in_answers(
         for line in lines:
             item = items.get(line.key)
             fault = _find_fault(line, item, reviewer, scene, seen)
+            if fault is None and not is_as_shown(line, context.keyring):
+                fault = BadRow(
+                    row=line.row,
+                    field="系统名称、科室、使用人或账号类型",
+                    kind="与清单不符，被改动过",
+                    remedy="请用系统生成的原表重填",
+                )
             if line.key in moved:
                 fault = _moved(line, moved[line.key])
             if fault is not None or item is None:
@@ -177,10 +183,7 @@ def _faults(
         yield bad("使用账户", "答复人本人的账号", "由另一名管理员答复")
     if line.key in seen:
         yield bad("行号标识", "与前面的行重复", "每条只留一行")
-    # Of an account that is gone nobody knows the name any more.
-    name = name_of(scene, item)
     for field, shown, stored in (
-        ("使用人", line.name, shown_name(name) if name else line.name),
         ("使用账户", line.username, item.username),
         ("清理类别", line.kind, KINDS[item.kind]),
         ("情况说明", line.detail, item.detail),
@@ -198,7 +201,7 @@ def _faults(
             yield bad("事由", f"{len(line.reason)} 个字", f"写 {SHORTEST_TEXT} 至 {LONGEST_TEXT} 个字")
         if holds_number(line.reason):
             yield bad("事由", "疑似含证件号码或电话", "去掉号码")
-        if _names(line.reason, name):
+        if _names(line.reason, name_of(scene, item)):
             yield bad("事由", "含账号本人的姓名", "去掉姓名，只写事由：台账不记姓名")
     elif answer is not None and needs_reason(item, answer):
         yield bad("事由", "空白", "处理方式与建议不同的，须写明事由")

@@ -12,6 +12,7 @@ from typing import Final
 
 from quanheng.clock import day_in_china
 from quanheng.engine.adopt import adopt_accounts
+from quanheng.identity.port import Indexer
 from quanheng.lifecycle.inactivity import Subject, clients_that_count, describe_span, judge_use
 from quanheng.lifecycle.requests import approved_requests
 from quanheng.lifecycle.review import Found, Handling, ReviewKind
@@ -45,6 +46,8 @@ class Review:
     scene: Scene
     terms: Mapping[PersonId, TermLine]
     """Accounts that are for a time."""
+    indexer: Indexer
+    """Marks what is shown."""
 
 
 def find_review(context: Context) -> Review:
@@ -52,12 +55,13 @@ def find_review(context: Context) -> Review:
 
     Raises :class:`UnreachableError` when Keycloak cannot be asked what changed.
     """
-    scene = _scene(context)
+    uses = _read_uses(context)
+    scene = _scene(context, uses)
     terms = {line.person: line for line in read_terms(context)}
     with_account = {person.id for person, _, _ in scene.people}
     found = [
         *find_all(scene),
-        *_find_idle(context, scene),
+        *_find_idle(context, scene, uses),
         *_find_terms(context, scene, terms),
         *_find_tenures(context, scene),
     ]
@@ -69,10 +73,21 @@ def find_review(context: Context) -> Review:
         ),
         scene=scene,
         terms=terms,
+        indexer=context.keyring,
     )
 
 
-def _scene(context: Context) -> Scene:
+def _read_uses(context: Context) -> Mapping[PersonId, Use]:
+    clients, now = clients_that_count(context.pack), context.clock()
+    with context.database.reading() as connection:
+        return {
+            use.person: use
+            for on in (True, False)
+            for use in read_unused(connection, clients, now, switched_on=on)
+        }
+
+
+def _scene(context: Context, uses: Mapping[PersonId, Use]) -> Scene:
     observed, keyring = look(context), context.keyring
     recoded, today = read_recoded(context), day_in_china(context.clock())
     with context.database.reading() as connection:
@@ -95,19 +110,16 @@ def _scene(context: Context) -> Scene:
         today=today,
         default_role=context.realm.default_role,
         known=ids_of_glass(context) | frozenset(map(KeycloakId, context.realm.own_actors)),
+        last_logins={
+            person: day_in_china(use.last) if use.last is not None else None for person, use in uses.items()
+        },
     )
 
 
-def _find_idle(context: Context, scene: Scene) -> Iterator[Found]:
+def _find_idle(context: Context, scene: Scene, uses: Mapping[PersonId, Use]) -> Iterator[Found]:
     """Accounts that nobody has logged in to for so long; those that were locked for it, too."""
     review, now = context.pack.lifecycle.review, context.clock()
-    clients = clients_that_count(context.pack)
     with context.database.reading() as connection:
-        uses = {
-            use.person: use
-            for on in (True, False)
-            for use in read_unused(connection, clients, now, switched_on=on)
-        }
         gaps, problem = read_gaps(connection), read_problem(connection)
     requests: dict[PersonId, list[AccountRequest]] = defaultdict(list)
     for request in approved_requests(scene.registry):

@@ -1,24 +1,24 @@
 """Reading a filled workbook: whatever comes back is somebody else's file.
 
-Other sheets, macros and formats are not looked at; a cell that is a formula is no answer.
+Other sheets, macros and formats are not looked at; a cell that is a formula is no answer, nor is one that
+does not show.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
-import unicodedata
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
-
-from openpyxl import load_workbook
+from typing import Final
 
 from quanheng.errors import SourceError
-from quanheng.operations.review.packed import problem_of
-from quanheng.operations.review.workbook import ANSWER, COLUMNS, KEY, REASON, SHEET
+from quanheng.identity.port import Indexer
+from quanheng.operations.review.marking import mark_of, plain_text
+from quanheng.operations.review.packed import UnfitError
+from quanheng.operations.review.sheet import Cell, CellKind, SheetRow, read_sheet
+from quanheng.operations.review.workbook import ANSWER, COLUMNS, KEY, MARK, REASON, SHEET
 from quanheng.printable import printable
 
 MOST_BYTES: Final = 10 * 1024 * 1024
@@ -38,14 +38,19 @@ class GivenAnswer:
     row: int
     """As the program that shows the file counts, from 1."""
     key: str
+    system: str
+    office: str
     name: str
     username: str
+    account_type: str
     kind: str
     detail: str
     proposed: str
     answer: str
     """Text of 处理方式."""
     reason: str
+    mark: str
+    """Of what was shown, as the file has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +62,6 @@ class BadRow:
     field: str
     kind: str
     remedy: str
-
-
-class _HiddenError(Exception):
-    """Nobody saw what was filled in."""
 
 
 def read_workbook(file: Path) -> tuple[GivenAnswer | BadRow, ...]:
@@ -75,90 +76,85 @@ def read_workbook(file: Path) -> tuple[GivenAnswer | BadRow, ...]:
         ) from None
     if len(content) > MOST_BYTES:
         raise SourceError(f"{file.name}: is larger than {MOST_BYTES // 1024 // 1024} MB", remedy=_AGAIN)
-    if problem := problem_of(content, most_rows=MOST_ROWS, columns=len(COLUMNS)):
-        raise SourceError(f"{file.name}: {problem}", remedy=_AGAIN)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about formats that other programs add
-            rows = _read_rows(content)
-    except _HiddenError:
-        raise SourceError(f"{file.name}: the sheet of the list is hidden", remedy=_AGAIN) from None
+        rows = read_sheet(content, SHEET, columns=len(COLUMNS), shown=KEY - 1, most_rows=MOST_ROWS)
+    except UnfitError as error:
+        raise SourceError(f"{file.name}: {error}", remedy=_AGAIN) from None
     except Exception as error:  # noqa: BLE001 -- whatever somebody put into the file
         raise SourceError(f"{file.name}: is no workbook ({type(error).__name__})", remedy=_AGAIN) from None
     return tuple(_judge_rows(file.name, rows))
 
 
-def _read_rows(content: bytes) -> list[tuple[Any, ...]]:
-    book = load_workbook(BytesIO(content), read_only=True, keep_vba=False, data_only=False, keep_links=False)
-    try:
-        sheet = book[SHEET]
-        if sheet.sheet_state != "visible":
-            raise _HiddenError
-        sheet.reset_dimensions()  # it is as large as it is, whatever it says of itself
-        rows = sheet.iter_rows(max_col=len(COLUMNS), max_row=MOST_ROWS + 1, values_only=True)
-        return [tuple(row) for row in rows]
-    finally:
-        book.close()
+def is_as_shown(line: GivenAnswer, indexer: Indexer) -> bool:
+    """Whether everything that the reviewer saw of a line is what was written there. Only who has the index
+    key can write what it believes; after that key was changed, lists have to be written again."""
+    shown = (
+        line.system,
+        line.office,
+        line.name,
+        line.username,
+        line.account_type,
+        line.kind,
+        line.detail,
+        line.proposed,
+    )
+    return hmac.compare_digest(line.mark.encode(), mark_of(indexer, line.key, shown).encode())
 
 
-def _judge_rows(name: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[GivenAnswer | BadRow]:
-    if len(rows) > MOST_ROWS and any(rows[-1]):
-        raise SourceError(f"{name}: has more than {MOST_ROWS} rows", remedy=_AGAIN)
+def same_text(shown: str, stored: str) -> bool:
+    """Whether a cell says what was written into it."""
+    return plain_text(shown) == plain_text(stored)
+
+
+def _judge_rows(name: str, rows: Sequence[SheetRow]) -> Iterator[GivenAnswer | BadRow]:
     header = next(
-        (place for place, row in enumerate(rows[:_HEADER_WITHIN]) if tuple(map(_text, row)) == _TITLES), None
+        (
+            place
+            for place, row in enumerate(rows)
+            if row.number <= _HEADER_WITHIN and tuple(plain_text(cell.text) for cell in row.cells) == _TITLES
+        ),
+        None,
     )
     if header is None:
         raise SourceError(
             f"{name}: the columns are not those of the list, or one was inserted or removed", remedy=_AGAIN
         )
-    for number, row in enumerate(rows[header + 1 :], start=header + 2):
-        cells = (*row, *([None] * (len(COLUMNS) - len(row))))
-        answer, reason, key = cells[ANSWER - 1], cells[REASON - 1], cells[KEY - 1]
-        if answer in (None, "") and reason in (None, ""):
-            continue  # not answered yet, or below the list
-        yield _judge_row(number, cells, answer, reason, key)
+    for row in rows[header + 1 :]:
+        answer, reason = row.cells[ANSWER - 1], row.cells[REASON - 1]
+        if answer.text or reason.text or CellKind.FORMULA in (answer.kind, reason.kind):
+            yield _judge_row(row, answer, reason)
 
 
-def _judge_row(number: int, cells: Sequence[Any], answer: Any, reason: Any, key: Any) -> GivenAnswer | BadRow:
-    for field, value in (("处理方式", answer), ("事由", reason)):
-        if value is not None and not isinstance(value, str):
-            return BadRow(row=number, field=field, kind=_kind_of(value), remedy="请填写文字")
-        if isinstance(value, str) and value.lstrip().startswith("="):
-            return BadRow(row=number, field=field, kind="公式", remedy="请填写文字，不得使用公式")
-    if not _text(answer):
-        return BadRow(row=number, field="处理方式", kind="空白，但填了事由", remedy="请选择处理方式")
-    if not isinstance(key, str) or _KEY_FORM.fullmatch(key.strip()) is None:
-        return BadRow(
-            row=number, field="行号标识", kind=_kind_of(key), remedy="请勿增行、改动隐藏列；用原表重填"
-        )
+def _judge_row(row: SheetRow, answer: Cell, reason: Cell) -> GivenAnswer | BadRow:
+    def bad(field: str, kind: str, remedy: str) -> BadRow:
+        return BadRow(row=row.number, field=field, kind=kind, remedy=remedy)
+
+    if not row.seen:
+        return bad("处理方式", "在隐藏的行，或有隐藏的列", "取消隐藏和筛选，核对后保存，再交回")
+    for field, cell in (("处理方式", answer), ("事由", reason)):
+        if cell.kind is CellKind.FORMULA or cell.text.lstrip().startswith("="):
+            return bad(field, CellKind.FORMULA, "请填写文字，不得使用公式")
+        if cell.kind is not CellKind.TEXT:
+            return bad(field, cell.kind, "请填写文字")
+    texts = [plain_text(cell.text) for cell in row.cells]
+    if not texts[ANSWER - 1]:
+        return bad("处理方式", "空白，但填了事由", "请选择处理方式")
+    key = row.cells[KEY - 1]
+    if _KEY_FORM.fullmatch(key.text.strip()) is None:
+        kind = str(key.kind) if key.text else "空白"
+        return bad("行号标识", kind, "请勿增行、改动隐藏列；用原表重填")
     return GivenAnswer(
-        row=number,
-        key=key.strip(),
-        name=_text(cells[2]),
-        username=_text(cells[3]),
-        kind=_text(cells[7]),
-        detail=_text(cells[8]),
-        proposed=_text(cells[9]),
-        answer=_text(answer),
-        reason=printable(" ".join(str(reason or "").split())),
+        row=row.number,
+        key=key.text.strip(),
+        system=texts[0],
+        office=texts[1],
+        name=texts[2],
+        username=texts[3],
+        account_type=texts[4],
+        kind=texts[7],
+        detail=texts[8],
+        proposed=texts[9],
+        answer=texts[ANSWER - 1],
+        reason=printable(" ".join(reason.text.split())),
+        mark=texts[MARK - 1],
     )
-
-
-def _kind_of(value: Any) -> str:
-    if value is None:
-        return "空白"
-    if isinstance(value, bool):
-        return "逻辑值"
-    if isinstance(value, int | float):
-        return "数字"
-    return "文字" if isinstance(value, str) else "日期或其他类型"
-
-
-def _text(value: Any) -> str:
-    """In one line, full width folded, blanks joined: programs that show workbooks change those."""
-    return " ".join(unicodedata.normalize("NFKC", str(value)).split()) if value is not None else ""
-
-
-def same_text(shown: str, stored: str) -> bool:
-    """Whether a cell says what was written into it."""
-    return _text(shown) == _text(stored)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from quanheng.lifecycle.review import HANDLINGS, KINDS, ReviewItem
 from quanheng.lifecycle.review_scene import Scene, Where, label_of
+from quanheng.lifecycle.review_words import kind_of
 from quanheng.lifecycle.terms import KINDS as TERMS
 from quanheng.logs import holds_number
 from quanheng.model.ids import PersonId
 from quanheng.model.realm import RealmUser
 from quanheng.operations.review.finding import Review
+from quanheng.operations.review.marking import mark_of
 from quanheng.printable import printable
 
 _HIDDEN: Final = "（含号码，未显示）"
@@ -27,6 +29,8 @@ class ReviewRow:
     office: str
     name: str
     account_type: str
+    mark: str = ""
+    """What tells that the workbook still shows this; see :mod:`quanheng.operations.review.marking`."""
 
     @property
     def kind(self) -> str:
@@ -37,6 +41,21 @@ class ReviewRow:
     def proposed(self) -> str:
         """What is proposed, in Chinese."""
         return HANDLINGS[self.item.proposed]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The cells of the workbook but answer and reason, in their order."""
+        item = self.item
+        return (
+            self.system,
+            self.office,
+            self.name,
+            item.username,
+            self.account_type,
+            self.kind,
+            item.detail,
+            self.proposed,
+        )
 
     @property
     def answer(self) -> str:
@@ -50,7 +69,6 @@ def build_rows(review: Review, items: Iterable[ReviewItem]) -> tuple[ReviewRow, 
     strangers = {
         label_of(user): user for key, user in scene.observed.users.items() if key not in scene.owners
     }
-    drafts = {draft.user.id for draft in scene.drafts}
     subsystems = {item.id: item.label for item in scene.pack.permissions.subsystems}
     rows = []
     for item in items:
@@ -66,17 +84,14 @@ def build_rows(review: Review, items: Iterable[ReviewItem]) -> tuple[ReviewRow, 
         else:
             where = scene.where_stranger(user) if user is not None else scene.root
         name = person.name if person is not None else (user.name if user is not None else "")
-        rows.append(
-            ReviewRow(
-                item=item,
-                system=_systems(scene, user, subsystems),
-                office=_office(scene, where, item),
-                name=shown_name(name),
-                account_type=_type(
-                    review, item.person, user, is_draft=user is not None and user.id in drafts
-                ),
-            )
+        row = ReviewRow(
+            item=item,
+            system=_systems(scene, user, subsystems),
+            office=_office(scene, where, item),
+            name=shown_name(name),
+            account_type=_type(review, item.person, user),
         )
+        rows.append(replace(row, mark=mark_of(review.indexer, item.key, tuple(map(printable, row.shown)))))
     return tuple(rows)
 
 
@@ -101,10 +116,9 @@ def _office(scene: Scene, where: Where, item: ReviewItem) -> str:
     return printable("".join(unit.name for unit in lineage)) or where.unit.name
 
 
-def _type(review: Review, person: PersonId | None, user: RealmUser | None, *, is_draft: bool) -> str:
+def _type(review: Review, person: PersonId | None, user: RealmUser | None) -> str:
     if person is None:
-        service = user is not None and user.service_account
-        return "草稿账号" if is_draft else "服务账号" if service else "非实名账号"
+        return kind_of(review.scene, user) if user is not None else "非实名账号"
     line = review.terms.get(person)
     if line is not None and line.kind is not None:
         return TERMS[line.kind]

@@ -36,10 +36,11 @@ COLUMNS: Final = (
     ("情况说明", 46),
     ("建议处理", 11),
     ("行号标识", 12),
+    ("校验码", 12),
 )
 """Titles and widths (characters; a Chinese one takes two). The first six are the annex's."""
-ANSWER, REASON, KEY = 6, 7, 11
-"""Columns, from 1: of the answer, of its reason, of the hidden key."""
+ANSWER, REASON, KEY, MARK = 6, 7, 11, 12
+"""Columns, from 1: of the answer, of its reason, of the hidden key and the hidden mark."""
 HEADER: Final = 4
 """Row of the titles, from 1."""
 _RISKY: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -135,6 +136,7 @@ def _write_row(sheet: Worksheet, number: int, row: ReviewRow) -> None:
         item.detail,
         row.proposed,
         item.key,
+        row.mark,
     )
     for column, text in enumerate(texts, start=1):
         cell = _put(sheet, number, column, text)
@@ -173,7 +175,8 @@ def _offer_choices(sheet: Worksheet, rows: Sequence[ReviewRow]) -> None:
 def _set_up(sheet: Worksheet, last: int) -> None:
     for column, (_, width) in enumerate(COLUMNS, start=1):
         sheet.column_dimensions[_letter(column)].width = width
-    sheet.column_dimensions[_letter(KEY)].hidden = True
+    for column in (KEY, MARK):
+        sheet.column_dimensions[_letter(column)].hidden = True
     sheet.freeze_panes = f"E{HEADER + 1}"
     protection = sheet.protection
     protection.sheet = True
