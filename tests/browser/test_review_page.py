@@ -25,8 +25,12 @@ HEADING = Heading(
 SAID = (
     (ReviewKind.ILLEGAL, "控制台建立的草稿账号，尚未补全实名信息（E4）", Handling.COMPLETE),
     (ReviewKind.OVER_PRIVILEGED, "超出《账号权限对照表》：待遇资格审核（直接授予）（J11）", Handling.REVOKE),
-    (ReviewKind.DUPLICATE, "与 sx0000007 姓名、电话相同，疑为同一人（S11）", Handling.DEREGISTER),
-    (ReviewKind.SURPLUS, "没有任何岗位（S11）", Handling.FREEZE),
+    (
+        ReviewKind.DUPLICATE,
+        "与 sx0000007 姓名、电话相同，疑为同一人；本账号启用，权限 3 项，从未登录（S11）",
+        Handling.DEREGISTER,
+    ),
+    (ReviewKind.SURPLUS, "没有任何岗位，最近登录 2026-01-12（S11）", Handling.FREEZE),
     (ReviewKind.IDLE, "自 2025-11-02 起从未登录，已满 3 个月（S11）", Handling.FREEZE),
     (ReviewKind.WAIVER_ENDING, "豁免“经办人员原则上不兼业务操作员”将于 2026-03-31 到期（S5）", Handling.END),
 )
