@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from fixtures.world import (
@@ -17,6 +20,7 @@ from fixtures.world import (
 )
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import StaffNo
+from quanheng.model.person import ProposalKind
 from quanheng.model.staff import OrgKind
 
 
@@ -231,3 +235,70 @@ def test_province_bureau_lies_in_every_scope(world: World) -> None:
     world.pass_time(days=30)
     world.issue_and_sync()
     assert enabled(world) == {"P00001", "P00002"}
+
+
+@pytest.mark.parametrize("mode", ["snapshot", "delta"])
+@pytest.mark.parametrize("where", [VILLAGE, VILLAGE_2])
+def test_a_leavers_row_without_a_post(world: World, staff: list[StaffNo], mode: str, where: str) -> None:
+    """It says of the person that all is over, in a delta and in a snapshot that is too small to be believed:
+    off at once, and asked about."""
+    world.pass_time(days=1)
+    row = replace(
+        world.row(staff[0]), org=where, post="", post_id="", status="退休", status_from="2026-03-01"
+    )
+    world.issue_and_sync(mode=mode, people=[row])
+    assert not world.user(staff[0]).enabled
+    assert world.duties(staff[0]) == set()
+    assert [item.kind for item in world.proposals()] == [ProposalKind.DEREGISTER]
+    assert len(enabled(world)) == 41
+    world.pass_time(days=1)
+    world.issue_and_sync()
+    assert world.user(staff[0]).enabled
+
+
+def test_the_end_of_one_post_of_two(world: World) -> None:
+    """A row that ends a post which it named before ends that one alone."""
+    who = world.hire(BUREAU, "经办人员")
+    world.also(who, org=VILLAGE, post="业务操作员")
+    world.issue_and_sync()
+    world.pass_time(days=1)
+    row = replace(world.row(who), status="离职", status_from="2026-03-01")
+    world.issue_and_sync(mode="delta", people=[row])
+    assert world.user(who).enabled
+
+
+@pytest.mark.parametrize("status", ["退休", "接受调查"])
+def test_dropped_by_who_said_it(make_world: Callable[..., World], status: str) -> None:
+    """The personnel office has said why somebody is off, and names the person no more, as rolls do; the
+    directory lags behind: to be dropped is no return. Its own word is."""
+    world: World = make_world(sources=("hr", "ldap"))
+    for _ in range(20):
+        world.hire(VILLAGE)
+    who = world.hire(VILLAGE)
+    for row in list(world.people):
+        world.also(row.staff_no, source="ldap")
+    both = ("hr", "ldap")
+    for source in both:
+        world.issue(source)
+    world.sync()
+    world.change(who, source="hr", status=status, status_from="2026-03-01")
+    for source in both:
+        world.issue(source)
+    world.sync()
+    assert not world.user(who).enabled
+    asked = {item.key for item in world.proposals()}
+    row = world.row(who)
+    world.drop(who, source="hr")
+    for _ in range(12):
+        world.pass_time(days=1)
+        for source in both:
+            world.issue(source)
+        world.sync()
+        assert not world.user(who).enabled
+    assert {item.key for item in world.proposals()} == asked
+    world.people.append(replace(row, status="在职", status_from=""))
+    world.pass_time(days=1)
+    for source in both:
+        world.issue(source)
+    world.sync()
+    assert world.user(who).enabled

@@ -6,24 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 
 from fixtures.asking import CLERK, KEEPER, ask, bodies, frozen, look, staffed, weeks
 from fixtures.identities import a_mint
 from fixtures.life import Life
 from fixtures.terms import night, put
 from fixtures.watching import as_administrator, watcher
-from fixtures.world import VILLAGE, World
+from fixtures.world import VILLAGE, WIDE, World
+from quanheng.clock import day_in_china
+from quanheng.config import Limit
 from quanheng.errors import ConfigurationError, QuanhengError, RefusedError, UnreachableError
 from quanheng.model.person import HoldKind, RequestKind
 from quanheng.notify.port import NoticeKind
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.lifecycle import freezing
 from quanheng.operations.lifecycle.freezing import freeze
+from quanheng.operations.synchronise import synchronise
 from quanheng.operations.watching import repairing
 from quanheng.store import tables
 from quanheng.store.faults import StoreConflictError
-from quanheng.store.watching import read_to_judge
+from quanheng.store.watching import ToJudge, put_to_judge, read_to_judge
 
 ON, OFF = True, False
 
@@ -407,3 +410,118 @@ def test_judged_until_it_is_so(life: Life) -> None:
     with life.context.database.reading() as connection:
         assert not read_to_judge(connection)
     assert watcher(life.world, life.context).tick().quiet
+
+
+def away(name: str) -> None:
+    """Keycloak does not answer when something is switched off."""
+    if name == "switch_off":
+        raise UnreachableError
+
+
+def test_frozen_while_a_look_goes_on(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keycloak does not hear of it, and the look that had read the account before ends: the next one switches
+    it off."""
+    world, real = life.world, repairing.carry_out
+
+    def meanwhile(*given: Any, **options: Any) -> Any:
+        if not life.holds(CLERK):
+            life.world.fake.before_call = away
+            assert not freeze(world.open(settings=world.settings), CLERK, reason="口令泄露，立即冻结").off
+            life.world.fake.before_call = None
+        return real(*given, **options)
+
+    with life.context.database.transaction() as connection:
+        put_to_judge(connection, ToJudge(users=frozenset({world.user(CLERK).id})), world.clock())
+    monkeypatch.setattr(repairing, "carry_out", meanwhile)
+    watching = watcher(world, life.context)
+    watching.tick()
+    assert life.enabled(CLERK)
+    world.pass_time(seconds=5)
+    watching.tick()
+    assert not life.enabled(CLERK)
+    watching.tick()
+    assert watching.tick().quiet
+
+
+@pytest.fixture
+def narrow(life: Life) -> Life:
+    """Two accounts are as many as may be switched off without a second person."""
+    tight = WIDE.model_copy(update={"disable": Limit(count=2, percent=100)})
+    life.world.settings = life.world.settings.model_copy(update={"safety": tight})
+    life.context = life.world.context = life.world.open(settings=life.world.settings)
+    return life
+
+
+@pytest.fixture
+def many(life: Life) -> list[str]:
+    """Six more clerks."""
+    found = [str(life.hire(VILLAGE)) for _ in range(6)]
+    life.world.issue_and_sync()
+    look(life, 2)
+    return found
+
+
+def test_many_that_are_switched_on_in_the_console(life: Life, many: list[str], narrow: Life) -> None:
+    """Whoever switches on at once more than the limit of switching off gains no time by it."""
+    for who in many:
+        frozen(life, who)
+    look(life, 2)
+    for who in many:
+        switch(life, who, on=ON)
+    assert not watcher(life.world, narrow.context).tick().stopped
+    assert not any(life.enabled(who) for who in many)
+
+
+def test_many_that_a_source_has_off_are_switched_on(life: Life, many: list[str], narrow: Life) -> None:
+    """So too when no hold of a person's, but a row of a source keeps them off; also for a sync."""
+    wide = life.world.open(settings=life.world.settings.model_copy(update={"safety": WIDE}))
+    for who in many:
+        life.world.change(who, status="接受调查", status_from="2026-03-01")
+    life.world.issue()
+    synchronise(wide)
+    assert not any(life.enabled(who) for who in many)
+    for who in many:
+        switch(life, who, on=ON)
+    look(narrow)
+    assert not any(life.enabled(who) for who in many)
+    for who in many:
+        switch(life, who, on=ON)
+    life.world.sync()
+    assert not any(life.enabled(who) for who in many)
+
+
+def test_many_that_were_frozen_while_keycloak_was_away(life: Life, many: list[str], narrow: Life) -> None:
+    """A whole office has leaked: each was somebody's decision, and no feed's mistake."""
+    life.world.fake.before_call = away
+    for who in many:
+        assert not frozen(life, who).off
+    life.world.fake.before_call = None
+    look(narrow)
+    assert not any(life.enabled(who) for who in many)
+
+
+def test_a_limit_stops_no_freeze_in_the_console(life: Life, many: list[str], narrow: Life) -> None:
+    """Beside more than may be done at once: the account that was switched off is kept off, and its sessions
+    end."""
+    world = life.world
+    with life.context.database.transaction() as connection:
+        connection.execute(
+            insert(tables.hold),
+            [
+                {
+                    "person_id": world.person(who).id,
+                    "kind": HoldKind.EXPIRED,
+                    "since": day_in_china(world.clock()),
+                    "reason": "临时账号已到期",
+                    "origin": "term",
+                }
+                for who in many
+            ],
+        )
+        put_to_judge(connection, ToJudge(everybody=True), world.clock())
+    switch(life, CLERK, on=OFF)
+    world.fake.calls.clear()
+    assert watcher(world, narrow.context).tick().stopped
+    assert world.fake.calls["logout"] == 1
+    assert life.holds(CLERK) == {HoldKind.FROZEN}
+    assert all(life.enabled(who) for who in many)

@@ -17,6 +17,7 @@ from quanheng.clock import day_in_china
 from quanheng.config import SafetySettings
 from quanheng.engine.following import FOLLOWUPS, person_of_followup
 from quanheng.engine.holds import DEREGISTERED
+from quanheng.engine.proposal_keys import proposal_key
 from quanheng.errors import UnsafePlanError
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import StaffNo
@@ -463,6 +464,16 @@ def test_nothing_written_down_tells_of_an_investigation(world: World, clerk: Sta
         assert not any(word in text for text in told), word
     assert "暂停使用" in told[0]
     assert not world.user(newcomer).enabled
+
+
+def test_no_key_proves_an_investigation(world: World, clerk: StaffNo) -> None:
+    """Whoever knows the person and guesses the day finds the key of what waits; not by that word."""
+    world.change(clerk, status="接受调查", status_from="2026-03-01")
+    world.issue_and_sync()
+    (waits,) = followups(world)
+    person = world.person(clerk).id
+    keys = [proposal_key(ProposalKind.WITHHOLD, person, kind, "2026-03-01") for kind in HoldKind]
+    assert keys.index(waits.key) == list(HoldKind).index(HoldKind.FROZEN)
 
 
 def test_no_command_tells_of_an_investigation(

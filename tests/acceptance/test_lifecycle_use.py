@@ -12,19 +12,22 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from fixtures.asking import CLERK, KEEPER, staffed, weeks
 from fixtures.life import Life, make_life
+from fixtures.watching import as_administrator
 from fixtures.world import BUREAU, NOON, OTHER_VILLAGE, PROVINCE_BUREAU, VILLAGE, VILLAGE_2, World
 from quanheng.bridge.values import LoginId, LoginRecord
-from quanheng.clock import CHINA
+from quanheng.clock import CHINA, day_in_china
 from quanheng.config import LifecycleSettings, Limit
-from quanheng.errors import RefusedError, SourceError, UnsafePlanError
+from quanheng.errors import ConfigurationError, RefusedError, SourceError, UnsafePlanError
 from quanheng.keycloak.compare import Difference
 from quanheng.model.person import HoldKind, ProposalKind, ProposalState
 from quanheng.notify.port import NoticeKind
 from quanheng.operations import realm
+from quanheng.operations.context import Context
 from quanheng.operations.doctor.lifecycle import examine_lifecycle
 from quanheng.operations.doctor.result import State
-from quanheng.operations.lifecycle import logins
+from quanheng.operations.lifecycle import daily, logins
 from quanheng.operations.lifecycle.ahead import look_ahead
 from quanheng.operations.lifecycle.daily import do_day, is_due
 from quanheng.operations.lifecycle.history import take_in_history
@@ -328,6 +331,51 @@ def test_exempt_until_a_day(life: Life, with_pack: Callable[..., None]) -> None:
     assert not life.enabled(there)
 
 
+@pytest.mark.parametrize("area", ["1409", "140902", "140902001", "140902001001"])
+def test_areas_below_a_county(life: Life, with_pack: Callable[..., None], area: str) -> None:
+    """A township or a village has another time, or is exempt, like a county."""
+    clerk = life.hire(VILLAGE)
+    after = {"value": 20, "unit": "days"}
+    overrides = [{"areas": [area], "after": after, "article": "S11"}]
+    with_pack(life, lambda file: file["inactivity"].update(overrides=overrides))
+    life.begin()
+    life.pass_days(21)
+    assert not life.enabled(clerk)
+
+
+def test_exempt_in_a_township(life: Life, with_pack: Callable[..., None]) -> None:
+    """And its villages."""
+    clerk = life.hire(VILLAGE)
+    until = day_in_china(life.world.clock()) + timedelta(days=120)
+    exempt = {"areas": [VILLAGE[:9]], "reason": "抗洪停网", "until": until}
+    with_pack(life, lambda file: file["inactivity"].update(exemptions=[exempt]))
+    life.begin()
+    life.pass_days(95)
+    assert life.enabled(clerk)
+
+
+def test_the_end_of_an_exemption_is_announced(life: Life, with_pack: Callable[..., None]) -> None:
+    """Like that of a count: whoever was not locked for it is not locked unannounced after it."""
+    clerk = life.hire(VILLAGE)
+    until = day_in_china(life.world.clock()) + timedelta(days=119)
+    exempt = {"areas": [VILLAGE], "reason": "汛期驻村", "until": until}
+    with_pack(life, lambda file: file["inactivity"].update(exemptions=[exempt]))
+    life.begin()
+    life.pass_days(119)
+    assert life.enabled(clerk)
+    name = str(life.world.user(clerk).username)
+    told = [
+        (item["days"], line)
+        for item in life.told(NoticeKind.LOCK_AHEAD)
+        for line in item["accounts"]
+        if line.startswith(name)
+    ]
+    end = (until + timedelta(days=1)).isoformat()
+    assert told == [(days, f"{name}：{end} 00:00") for days in (30, 7, 1)]
+    life.pass_days(1)
+    assert not life.enabled(clerk)
+
+
 def test_accounts_that_are_nobodys_are_named(life: Life) -> None:
     """Service accounts and those for emergencies are outside, and each is named with the pack's reason."""
     life.begin()
@@ -497,11 +545,62 @@ def test_a_history_covers_the_gap(life: Life, tmp_path: Path) -> None:
     life.pass_days(10)
     name = str(life.world.person(other).username)
     file = tmp_path / "history.csv"
-    file.write_text(f"账号,系统,登录时间\n{name},jiujinban,2026-05-20 09:00:00\n", encoding="utf-8")
+    file.write_text(f"账号,系统,登录时间\n{name},jiujinban,2026-06-01 09:00:00\n", encoding="utf-8")
     done = take_in_history(life.context, file, covers_gaps=True)
     assert (done.lines, done.people, done.covered) == (1, 1, 1)
     life.day()
     assert (life.enabled(clerk), life.enabled(other)) == (False, True)
+
+
+@pytest.mark.parametrize("lines", [[], ["2026-05-20 09:00:00"], ["2026-06-05 09:00:00"]])
+def test_a_history_that_says_nothing_of_the_gap(life: Life, tmp_path: Path, lines: list[str]) -> None:
+    """It does not cover it, whatever whoever brings it says: everybody would be locked."""
+    clerk = life.hire()
+    life.begin()
+    life.pass_days(90)
+    life.world.console.tamper_clear_logins()
+    life.pass_days(10)
+    file = tmp_path / "history.csv"
+    told = [f"{clerk},jiujinban,{line}" for line in lines]
+    file.write_text("\n".join(["账号,系统,登录时间", *told, ""]), encoding="utf-8")
+    with pytest.raises(RefusedError, match="tells of no login between 2026-05-31"):
+        take_in_history(life.context, file, covers_gaps=True)
+    life.day()
+    assert life.enabled(clerk)
+
+
+def test_a_history_around_the_gap(life: Life, tmp_path: Path) -> None:
+    """One that tells of logins before and after it, and of none in it: nobody came."""
+    clerk, other = life.hire(), life.hire()
+    life.begin()
+    life.pass_days(90)
+    life.world.console.tamper_clear_logins()
+    life.pass_days(10)
+    file = tmp_path / "history.csv"
+    told = [f"{other},jiujinban,{day}" for day in ("2026-05-20", "2026-06-05")]
+    file.write_text("\n".join(["账号,系统,登录时间", *told, ""]), encoding="utf-8")
+    assert take_in_history(life.context, file, covers_gaps=True).covered == 1
+    life.day()
+    assert (life.enabled(clerk), life.enabled(other)) == (False, True)
+
+
+def test_a_history_of_days(life: Life, tmp_path: Path) -> None:
+    """A line that names the day alone: the account may have been used until its end; today's until now."""
+    clerk, other = life.hire(), life.hire()
+    life.begin()
+    life.pass_days(8)
+    file = tmp_path / "history.csv"
+    today = day_in_china(life.world.clock()).isoformat()
+    lines = [f"{clerk},jiujinban,2026-03-09", f"{other},jiujinban,{today}"]
+    file.write_text("\n".join(["账号,系统,登录时间", *lines, ""]), encoding="utf-8")
+    assert take_in_history(life.context, file).bad == ()
+    assert life.logins(other) == {"jiujinban": life.world.clock()}
+    life.at(datetime(2026, 6, 9, 23, 59, 58, tzinfo=CHINA))
+    life.day()
+    assert life.enabled(clerk)
+    life.at(datetime(2026, 6, 10, tzinfo=CHINA))
+    life.day()
+    assert not life.enabled(clerk)
 
 
 def test_a_history_from_before_begins_the_count(life: Life, tmp_path: Path) -> None:
@@ -551,7 +650,7 @@ def test_a_history_with_bad_lines(life: Life, tmp_path: Path) -> None:
         (7, ""),
     ]
     assert "昨天" not in str(done.bad)
-    assert life.logins(clerk) == {"jiujinban": datetime(2026, 2, 20, tzinfo=CHINA)}
+    assert life.logins(clerk) == {"jiujinban": datetime(2026, 2, 20, 23, 59, 59, tzinfo=CHINA)}
     file.write_text("user,client\n", encoding="utf-8")
     with pytest.raises(SourceError, match="columns"):
         take_in_history(life.context, file)
@@ -625,17 +724,34 @@ def test_the_day_begins_in_china(life: Life, moment: datetime, due: bool) -> Non
 
 
 def test_clocks_that_differ(life: Life) -> None:
-    """A clock of ours that runs ahead of Keycloak's locks nobody."""
+    """A clock of ours that runs ahead of Keycloak's locks nobody, and its day does not count as done: set
+    right, it goes on with the day of now."""
     clerk = life.hire()
     life.begin()
     life.pass_days(30)
     late = life.world.open(
         settings=life.context.settings, clock=lambda: life.world.clock() + timedelta(days=80)
     )
-    do_day(late)
+    with pytest.raises(ConfigurationError, match="clock"):
+        do_day(late)
     assert life.enabled(clerk)
+    assert not is_due(life.context)
+    life.world.pass_time(days=1)
+    assert is_due(life.context)
     life.context = late
     assert "时钟" in life.told(NoticeKind.LOGINS_MISSING)[-1]["reason"]
+
+
+def test_a_day_that_was_done_by_a_wrong_clock(life: Life) -> None:
+    """Keycloak's clock and ours ran ahead together: the days until then are done all the same."""
+    life.begin()
+    now = life.world.clock()
+    life.at(now + timedelta(days=400))
+    do_day(life.context)
+    life.at(now + timedelta(days=1))
+    assert is_due(life.context)
+    do_day(life.context)
+    assert not is_due(life.context)
 
 
 def test_events_from_the_future(life: Life) -> None:
@@ -682,3 +798,46 @@ def test_disabled_for_another_reason_meanwhile(life: Life) -> None:
     assert life.enabled(clerk)
     life.pass_days(14)
     assert life.holds(clerk) == {HoldKind.INACTIVE}
+
+
+def test_back_from_leave_by_the_consoles_switch(world: World) -> None:
+    """Somebody switches the account on a moment before the sync does: the months of the leave are no months
+    without a login. To switch an account off and on begins nothing."""
+    life = staffed(world)
+    world.change(CLERK, status="产假", status_from="2026-03-03", status_to="2026-08-30")
+    world.issue_and_sync()
+    world.pass_time(days=1)
+    world.sync()
+    weeks(life, 22)
+    assert not life.enabled(CLERK)
+    world.change(CLERK, status="在职", status_from="", status_to="")
+    world.issue()
+    user = world.user(CLERK)
+    keeper = as_administrator(world, KEEPER)
+    for on in (True, False, True):
+        keeper.update_user(
+            user.id, username=user.username, enabled=on, name=user.name, attributes=user.attributes
+        )
+        world.sync()
+    assert life.enabled(CLERK)
+    weeks(life, 13)
+    assert life.enabled(CLERK)
+    weeks(life, 2)
+    assert life.holds(CLERK) == {HoldKind.INACTIVE}
+
+
+def test_a_fault_in_one_part_of_the_day(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody foresaw it: the others are done all the same, and the day is not."""
+    life.begin()
+    done: list[str] = []
+
+    def broken(_: Context) -> str:
+        raise KeyError("x")
+
+    parts = {name: (lambda _, name=name: done.append(name) or "") for name in daily.PARTS}
+    monkeypatch.setattr(daily, "PARTS", {**parts, "use": broken})
+    life.world.pass_time(days=1)
+    with pytest.raises(KeyError):
+        life.day()
+    assert done == [name for name in parts if name != "use"]
+    assert is_due(life.context)

@@ -70,6 +70,7 @@ def subject(**fields: Any) -> Subject:
         "person": PERSON,
         "posts": frozenset({PostId("operator")}),
         "county": OrgCode("140902"),
+        "orgs": frozenset(),
         "counts_from": moment("2026-01-05 09:00:00"),
         "last": moment("2026-08-31 15:00:00"),
     }

@@ -73,7 +73,7 @@ def _payload(item: Unused) -> dict[str, Any]:
         "username": str(item.person.username),
         "county": str(verdict.county),
         "last_login": verdict.last,
-        "due": verdict.due,
+        "due": verdict.locks_at,
         "after": f"{verdict.after.value} {verdict.after.unit}",
         "article": verdict.article,
         "exempt": None
@@ -152,7 +152,7 @@ def _accounts(out: Console, title: str, items: Sequence[Unused]) -> None:
             str(item.person.username),
             str(verdict.county),
             _moment(verdict.last) if verdict.last is not None else "从未",
-            _moment(verdict.due),
+            _moment(verdict.locks_at),
             f"{describe_span(verdict.after)}（{verdict.article}）",
             f"{exempt.reason}，至 {exempt.until.isoformat()}" if exempt is not None else "",
         )

@@ -104,7 +104,9 @@ def _of_row(person: PersonRecord, claim: Claim, pack: Pack) -> Iterator[Followup
     kind = _KINDS.get(status.proposes)
     if kind is None or status.hold is None:
         return
-    fact = str(status.hold) if kind is ProposalKind.WITHHOLD else status.id
+    # The key is in the ledger and in lists: whoever guesses the rest must not learn of an investigation.
+    told = HoldKind.FROZEN if status.hold is HoldKind.INVESTIGATION else status.hold
+    fact = str(told) if kind is ProposalKind.WITHHOLD else status.id
     yield Followup(
         key=proposal_key(kind, person.id, fact, str(first_day(claim))),
         kind=kind,

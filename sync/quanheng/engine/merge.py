@@ -15,7 +15,7 @@ from datetime import date
 from quanheng.clock import day_in_china
 from quanheng.engine.absences import go_on
 from quanheng.engine.following import propose_missing
-from quanheng.engine.holds import has_ended
+from quanheng.engine.holds import has_ended, holds_now, is_over
 from quanheng.engine.proposal_keys import proposal_key as proposal_key
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import OrgCode, PersonId, SourceId, StaffNo, Username
@@ -329,6 +329,10 @@ def _replace_claims(
                     state.claims[key] = replace(claim, quarantined=True)
                 elif in_scope(claim.org, item.absence_scope):
                     del state.claims[key]
+        if person not in quarantined and _has_left(rows, new, old.get(person, ()), pack, today=today):
+            for claim in old[person]:
+                if in_scope(claim.org, declaration.scope):
+                    state.claims.pop(claim_key(claim), None)
         state.claims.update(new)
     doubtful = _doubtful(item.reading)
     for person, claims in old.items():
@@ -345,7 +349,34 @@ def _replace_claims(
             elif claim.missing_since is None and pack.info.absence_grace_days > 0:
                 state.claims[key] = replace(claim, missing_since=today)
             elif (today - (claim.missing_since or today)).days >= pack.info.absence_grace_days:
-                del state.claims[key]
+                if not _is_last_word(state, claim, pack, today=today):
+                    del state.claims[key]
+
+
+def _has_left(
+    rows: Sequence[StaffRow],
+    new: Collection[ClaimKey],
+    old: Sequence[Claim],
+    pack: Pack,
+    *,
+    today: date,
+) -> bool:
+    """Whether a reading says of somebody nothing but an end, and of a place that it did not name before: a
+    leaver's row often has no post any more, or another office. It is about all that the source said, in a
+    delta too. The end of one post of several has that post's place.
+    """
+    if not old or not all(has_ended(row, pack, today=today) for row in rows):
+        return False
+    return not set(new) <= {claim_key(claim) for claim in old}
+
+
+def _is_last_word(state: _State, claim: Claim, pack: Pack, *, today: date) -> bool:
+    """Whether a row that is missing by now keeps an account off that another source would have on: to be
+    named no more is no return. Without another source the person is a leaver by absence."""
+    off = is_over(claim, pack, today=today) or holds_now(claim, pack, today=today)
+    return off and any(
+        other.person == claim.person and other.source != claim.source for other in state.claims.values()
+    )
 
 
 def _propose_missing(state: _State, registry: Registry, pack: Pack) -> None:

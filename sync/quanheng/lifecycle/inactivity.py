@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from quanheng.clock import CHINA
 from quanheng.engine.calendar import add_months
@@ -30,6 +30,8 @@ class Subject:
     """Posts that the sources name, or that it holds."""
     county: OrgCode
     """Of its organisation; empty when no source has the person now."""
+    orgs: frozenset[OrgCode]
+    """Codes of all places where the sources have the person now, or where it holds a post."""
     counts_from: datetime
     last: datetime | None
 
@@ -50,12 +52,19 @@ class Verdict:
     county: OrgCode
     last: datetime | None
     due: datetime
-    """When it is locked, or would be."""
+    """When it is locked, or would be without an exemption."""
     after: Span
     article: str
     exempt: Exemption | None = None
     never_used: bool = False
     """Nobody has logged in yet, and the pack counts from the first login on."""
+
+    @property
+    def locks_at(self) -> datetime:
+        """When it is locked: not before its exemption is over, if it has one."""
+        if self.exempt is None:
+            return self.due
+        return max(self.due, datetime.combine(self.exempt.until + timedelta(days=1), time(), CHINA))
 
     def is_due(self, now: datetime) -> bool:
         """Whether it is to be locked now."""
@@ -63,10 +72,11 @@ class Verdict:
 
     def notice(self, now: datetime, days: Sequence[int]) -> int | None:
         """Days before the lock of the announcement that has its time now: the last whose time has come, so
-        that of those that were missed one is made up for."""
-        if self.exempt is not None or self.never_used or self.due <= now:
+        that of those that were missed one is made up for. The end of an exemption is announced like that of a
+        count."""
+        if self.never_used or self.locks_at <= now:
             return None
-        return min((item for item in days if self.due - timedelta(days=item) <= now), default=None)
+        return min((item for item in days if self.locks_at - timedelta(days=item) <= now), default=None)
 
 
 def add_span(start: datetime, span: Span) -> datetime:
@@ -143,7 +153,7 @@ def _concerns(item: object, subject: Subject) -> bool:
     posts: Collection[str] = getattr(item, "posts", ())
     areas: tuple[str, ...] = getattr(item, "areas", ())
     return (not posts or not subject.posts.isdisjoint(map(PostId, posts))) and (
-        not areas or in_scope(subject.county, areas)
+        not areas or any(in_scope(org, areas) for org in (subject.county, *subject.orgs))
     )
 
 

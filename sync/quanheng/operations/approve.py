@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -14,22 +16,28 @@ from quanheng.errors import RefusedError
 from quanheng.keycloak.login import AuthenticatedPerson
 from quanheng.ledger.chain import Ledger
 from quanheng.ledger.entry import Entry
-from quanheng.model.ids import OrgCode, PersonId
+from quanheng.model.change import Change, ChangeKind
+from quanheng.model.ids import OrgCode, PersonId, Username
 from quanheng.model.person import PersonRecord, Proposal, ProposalKind, ProposalState, Waiver
 from quanheng.model.registry import Registry
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
-from quanheng.operations.lifecycle.deciders import belonging_of, who_may_decide
+from quanheng.operations.lifecycle.deciders import belonging_of, who_may_ask, who_may_decide
 from quanheng.operations.lifecycle.lifting import HANDLED, give_effect, person_of, settle
-from quanheng.operations.offices_held import record_of, seats_of
+from quanheng.operations.offices_held import record_of, seats_of, seats_of_record
 from quanheng.operations.organisations import units_of
 from quanheng.operations.standing import APPROVED, REJECTED
 from quanheng.operations.trust import read_trusted, read_trusted_part, sign_proposals
 from quanheng.operations.waivers import concerns_administrators
+from quanheng.operations.watching.repairing import takes_power
 from quanheng.policy.units import Units
 from quanheng.store import tables
-from quanheng.store.plans import approve_plan
+from quanheng.store.plans import approve_plan, read_plan
 from quanheng.store.registry import put_proposals, raise_revision
+
+_GIVES: Final = frozenset(
+    {ChangeKind.CREATE, ChangeKind.ENABLE, ChangeKind.GRANT, ChangeKind.ROLE_ADD, ChangeKind.LINK}
+)
 
 
 def read_proposals(context: Context, *, all_states: bool = False) -> tuple[Proposal, ...]:
@@ -78,10 +86,14 @@ def decide_all(
             seats = seats_of(context, registry, units, person)
             stored = connection.execute(select(tables.proposal.c.key)).scalars().all()
             decided = []
-            for key in keys:
-                proposal = _find(registry, key, stored)
-                _require_unconcerned(context, registry, proposal, approver)
+            # Whoever names one twice, or once in short and once in full, means it once.
+            found = {item.key: item for item in (_find(registry, key, stored) for key in keys)}
+            for proposal in found.values():
+                changes = _changes_of(context, connection, proposal)
+                _require_unconcerned(context, registry, proposal, approver, changes, approve=approve)
                 _require_entitled(context, registry, units, proposal, approver, seats)
+                if approve:
+                    _require_asker(context, registry, units, proposal)
                 state = ProposalState.APPROVED if approve else ProposalState.REJECTED
                 decided.append(replace(proposal, state=state, decided_by=approver.username, decided_at=now))
             put_proposals(connection, sign_proposals(context.keyring, decided), now)
@@ -155,9 +167,19 @@ def _refuse(approver: PersonRecord, proposal: Proposal, why: str, remedy: str) -
 
 
 def _require_unconcerned(
-    context: Context, registry: Registry, proposal: Proposal, approver: PersonRecord
+    context: Context,
+    registry: Registry,
+    proposal: Proposal,
+    approver: PersonRecord,
+    changes: Sequence[Change],
+    *,
+    approve: bool,
 ) -> None:
-    """Refuse whom the proposal is about, by person and not only by the staff number of the moment."""
+    """Refuse whom the proposal is about, by person and not only by the staff number of the moment.
+
+    ``changes``: of a plan. It may be about everybody; so nobody lets one pass that gives to oneself, or holds
+    one up that takes from oneself.
+    """
     remedy = "have another administrator decide"
     if proposal.proposer == f"realm:{approver.username}":
         raise _refuse(approver, proposal, "the same person made it", remedy)
@@ -170,8 +192,43 @@ def _require_unconcerned(
         about.add(proposal.key)
     if proposal.kind in HANDLED and person_of(context, registry, proposal) == approver.id:
         about.add(proposal.key)
+    if proposal.kind is ProposalKind.UNSAFE_PLAN and _suits(changes, approver, approve=approve):
+        about.add(proposal.key)
     if proposal.subject == approver.staff_no or proposal.key in about:
         raise _refuse(approver, proposal, "it concerns the same person", remedy)
+
+
+def _require_asker(context: Context, registry: Registry, units: Units, proposal: Proposal) -> None:
+    """Refuse what somebody asked for whose word no longer counts: two entitled people stand behind it."""
+    if proposal.kind is not ProposalKind.REQUEST:
+        return
+    asker = record_of(registry, Username(proposal.proposer.removeprefix("realm:")))
+    today = day_in_china(context.clock())
+    about = person_of(context, registry, proposal)
+    where = belonging_of(registry, context.pack, units, about, today=today)
+    seats = seats_of_record(context, registry, units, asker)
+    if who_may_ask(context.pack, units, where).isdisjoint(seats):
+        raise RefusedError(
+            f"{asker.username}, who asked for {proposal.key[:12]}, may not ask for it any more",
+            remedy="reject it, and have another administrator ask",
+        )
+
+
+def _changes_of(context: Context, connection: Connection, proposal: Proposal) -> Sequence[Change]:
+    if proposal.kind is not ProposalKind.UNSAFE_PLAN:
+        return ()
+    with suppress(RefusedError):  # not kept any more: there is nothing left to approve
+        return read_plan(connection, proposal.subject, context.keyring).plan.changes
+    return ()
+
+
+def _suits(changes: Sequence[Change], approver: PersonRecord, *, approve: bool) -> bool:
+    """Whether it would give the approver something to approve these, or leave it something to reject them."""
+    return any(
+        (change.kind in _GIVES if approve else takes_power(change))
+        for change in changes
+        if change.person == approver.id
+    )
 
 
 def _waiver(registry: Registry, proposal: Proposal) -> Waiver:

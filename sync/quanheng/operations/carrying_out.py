@@ -118,6 +118,7 @@ def carry_out(
             with context.database.transaction() as connection:
                 lease.assert_held(connection)
                 clear_to_judge(connection, repairs)
+                judge_held_again(context, connection, plan)
         return Outcome(done={}, refused=())
     end_their_sessions(context, lease, plan.delta.adopted)
     with context.database.transaction() as connection:

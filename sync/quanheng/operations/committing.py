@@ -19,9 +19,10 @@ from quanheng.model.person import Hold, HoldKind
 from quanheng.model.registry import RegistryDelta
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note_all
-from quanheng.operations.standing import HOLD_LIFTED, HOLD_PUT
+from quanheng.operations.standing import HOLD_LIFTED, HOLD_PUT, read_standing_holds
 from quanheng.store import tables
 from quanheng.store.database import upsert
+from quanheng.store.logins import begin_counts
 from quanheng.store.registry import commit_delta, raise_revision
 from quanheng.store.registry_rows import hold_of, hold_row
 
@@ -49,9 +50,24 @@ def commit(context: Context, connection: Connection, delta: RegistryDelta) -> No
         ),
     )
     lifted = [_body_of(connection, person, kind) for person, kind in delta.holds_lifted]
+    back = _given_back(connection, delta)
     commit_delta(connection, delta, context.keyring, context.clock())
+    begin_counts(connection, back, context.clock(), given_back=True)
     entries = [(HOLD_LIFTED, body) for body in lifted]
     note_all(context, connection, [*entries, *((HOLD_PUT, _body(hold)) for hold in delta.holds_put)])
+
+
+def _given_back(connection: Connection, delta: RegistryDelta) -> frozenset[PersonId]:
+    """Whom somebody switched on in the console when nothing held them any more: what we would have done.
+
+    Not whose hold of the console is lifted: switching off and on would keep an account alive.
+    """
+    lifted = {person for person, _ in delta.holds_lifted}
+    on = {item.person for item in delta.adopted if item.enabled_written} - lifted
+    if not on:
+        return frozenset()
+    query = select(tables.account.c.person_id).where(tables.account.c.enabled_written.is_(False))
+    return frozenset(on.intersection(map(PersonId, connection.execute(query).scalars())))
 
 
 def put_hold(context: Context, connection: Connection, hold: Hold) -> None:
@@ -80,16 +96,22 @@ def lift_hold(
 def _frozen_by_command(
     connection: Connection, touched: Iterable[Hold | tuple[PersonId, str]]
 ) -> frozenset[PersonId]:
+    """Of these people, whom a freeze by command holds: by the store, or by the ledger where the store was
+    made to forget it."""
     people = {
         item.person if isinstance(item, Hold) else item[0]
         for item in touched
         if (item.kind if isinstance(item, Hold) else item[1]) == _FROZEN
     }
-    table = tables.hold
-    query = select(table.c.person_id).where(table.c.kind == _FROZEN, table.c.origin != CONSOLE)
     if not people:
         return frozenset()
-    return frozenset(people.intersection(map(PersonId, connection.execute(query).scalars())))
+    table = tables.hold
+    query = select(table.c.person_id).where(table.c.kind == _FROZEN, table.c.origin != CONSOLE)
+    stored = people.intersection(map(PersonId, connection.execute(query).scalars()))
+    standing = read_standing_holds(connection, people)
+    return frozenset(stored) | {
+        person for (person, kind), hold in standing.items() if kind is _FROZEN and hold.origin != CONSOLE
+    }
 
 
 def _body(hold: Hold) -> dict[str, Json]:

@@ -13,6 +13,7 @@ from quanheng.engine.merge import merge
 from quanheng.engine.plan import Plan, digest_of, order_changes
 from quanheng.engine.safety import judge_safety
 from quanheng.engine.trees import Trees
+from quanheng.engine.undisputed import find_undisputed
 from quanheng.model.finding import Finding, FindingKind
 from quanheng.model.ids import OrgCode, PostId
 from quanheng.model.realm import ObservedRealm
@@ -90,7 +91,7 @@ def make_plan(context: Context, observed: ObservedRealm) -> Planned:
             groups=len(observed.groups),
             may_grow=_may_grow(registry, readings),
             approved_keys=approved_keys(context, desired),
-            admitted=left_over,
+            admitted=[*left_over, *find_undisputed(changes, merged.registry)],
         ),
         sources=readings.summaries,
     )

@@ -42,6 +42,7 @@ APPLICATION_COMPLETED: Final = "application_completed"
 APPLICATION_ENDED: Final = "application_ended"
 HOLD_PUT: Final = "hold_put"
 HOLD_LIFTED: Final = "hold_lifted"
+REQUESTED: Final = "account_requested"
 _APPLICATIONS: Final = (APPLICATION_COMPLETED, APPLICATION_ENDED)
 _SEATS: Final = (BASIS_ADOPTED, BASIS_ENDED, WITHHOLDING_ADOPTED, WITHHOLDING_ENDED)
 _PROPOSALS: Final = (APPROVED, REJECTED, WITHDRAWN)
@@ -134,7 +135,10 @@ def read_standing(connection: Connection, *, held: Collection[PersonId] | None =
             seat = (PersonId(told["person"]), PostId(told["post"]), OrgCode(told["area"]))
             seats[seat] = _Last(kind, str(told["actor"]), at)
     return Standing(
-        seats=seats, proposals=proposals, applications=applications, holds=_read_holds(connection, held)
+        seats=seats,
+        proposals=proposals,
+        applications=applications,
+        holds=read_standing_holds(connection, held),
     )
 
 
@@ -157,20 +161,17 @@ def read_lock_moment(connection: Connection, person: PersonId) -> datetime | Non
     return moment
 
 
-def _is_about(person: PersonId) -> ColumnElement[bool]:
-    # Nobody can put quotation marks into a body: they are escaped there.
-    return ledger.c.body.contains(f'"person":"{person}"', autoescape=True)
-
-
-def _read_holds(
-    connection: Connection, held: Collection[PersonId] | None
+def read_standing_holds(
+    connection: Connection, people: Collection[PersonId] | None
 ) -> Mapping[tuple[PersonId, HoldKind], Hold]:
+    """Holds that were put and not lifted since, of these people or of everybody (None), whatever the store
+    has; their reasons are in the ledger alone."""
     found: dict[tuple[PersonId, HoldKind], Hold] = {}
-    for kind, told in _entries_of_holds(connection, held):
+    for kind, told in _entries_of_holds(connection, people):
         place = (PersonId(told["person"]), HoldKind(told["kind"]))
         if kind == HOLD_LIFTED:
             found.pop(place, None)
-        elif held is None or place[0] in held:
+        elif people is None or place[0] in people:
             found[place] = Hold(
                 person=place[0],
                 kind=place[1],
@@ -179,6 +180,29 @@ def _read_holds(
                 origin=str(told["origin"]),
             )
     return found
+
+
+def has_changed_since(connection: Connection, person: PersonId, kind: HoldKind, request: str) -> bool:
+    """Whether a hold of this kind was put or lifted after this request, by its key, was made; so too when the
+    ledger knows of no such request."""
+    query = (
+        select(ledger.c.kind, ledger.c.body)
+        .where(ledger.c.kind.in_([*_HOLDS, REQUESTED]), _is_about(person))
+        .order_by(ledger.c.sequence)
+    )
+    changed = True
+    for entry, body in connection.execute(query):
+        told: dict[str, Any] = json.loads(body)
+        if entry == REQUESTED:
+            changed = changed and told["key"] != request
+        elif told["kind"] == kind:
+            changed = True
+    return changed
+
+
+def _is_about(person: PersonId) -> ColumnElement[bool]:
+    # Nobody can put quotation marks into a body: they are escaped there.
+    return ledger.c.body.contains(f'"person":"{person}"', autoescape=True)
 
 
 def _entries_of_holds(

@@ -24,6 +24,7 @@ from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
 from quanheng.operations.logged_in import account_of
 from quanheng.operations.noting import note
+from quanheng.operations.offices_held import record_of, require_free
 from quanheng.operations.trust import read_trusted_part, sign_proposals
 from quanheng.operations.waivers import vetoed
 from quanheng.policy.contents import Pack
@@ -94,7 +95,7 @@ def prepare_waiver(
 def ask_waiver(context: Context, asked: Asked, person: AuthenticatedPerson) -> Proposal:
     """Write down that a person, who has proved who it is, asks for a waiver. A second person decides.
 
-    Raises :class:`RefusedError` when the account is not an enabled one of this registry.
+    Raises :class:`RefusedError` when the account is not an enabled one of this registry, or is held.
     """
     user = account_of(context, person)
     made = replace(asked.proposal, proposer=f"realm:{person.username}")
@@ -104,11 +105,7 @@ def ask_waiver(context: Context, asked: Asked, person: AuthenticatedPerson) -> P
     with hold_lease(context) as lease, context.database.transaction() as connection:
         lease.assert_held(connection)
         registry = read_trusted_part(connection, context.keyring, [user.id], [waiver.person]).registry
-        if not any(item.username == person.username for item in registry.persons.values()):
-            raise RefusedError(
-                f"{person.username} is not a person of this realm's registry",
-                remedy="log in as somebody whom a source names",
-            )
+        require_free(context, registry, record_of(registry, person.username))
         if proposal.key in registry.proposals:
             raise RefusedError(
                 "this very waiver was asked for a moment ago", remedy="look at 'quanheng waivers'"

@@ -1,16 +1,17 @@
 """A bureau's own history of logins, from before Keycloak kept any.
 
 CSV in UTF-8 with the columns ``账号`` (user name or staff number), ``系统`` (client of the realm) and
-``登录时间``
-(``2026-08-31 15:00:00`` or ``2026-08-31``, in China). Of each account and system the newest line counts.
+``登录时间`` (``2026-08-31 15:00:00``, or ``2026-08-31`` for the end of that day, in China). Of each account
+and system the newest line counts.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from quanheng.clock import CHINA
 from quanheng.errors import SourceError
 
 COLUMNS: Final = ("账号", "系统", "登录时间")
+_LAST_SECOND: Final = time(23, 59, 59)
 _LONGEST: Final = 255
 _SAVE_IT: Final = "save it as CSV in UTF-8, with a header"
 
@@ -31,6 +33,9 @@ class HistoryLine:
     """User name or staff number."""
     client: str
     at: datetime
+    """Of a whole day its last second: the account may have been used until then."""
+    whole_day: bool
+    """Whether the line names the day alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +78,13 @@ def _read(number: int, row: list[str]) -> HistoryLine | BadLine:
             return bad(field, "empty", "fill it in, or leave the line out")
         if len(value) > _LONGEST:
             return bad(field, f"{len(value)} characters", f"at most {_LONGEST}")
+    with suppress(ValueError):
+        day = datetime.combine(date.fromisoformat(when), _LAST_SECOND, CHINA)
+        return HistoryLine(line=number, who=who, client=client, at=day, whole_day=True)
     try:
         moment = datetime.fromisoformat(when)
     except ValueError:
         return bad("登录时间", "not a time", "write it as 2026-08-31 15:00:00")
     # A time without a zone is one on a wall in China.
     at = moment if moment.tzinfo is not None else moment.replace(tzinfo=CHINA)
-    return HistoryLine(line=number, who=who, client=client, at=at)
+    return HistoryLine(line=number, who=who, client=client, at=at, whole_day=False)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+from quanheng.clock import CHINA, day_in_china
 from quanheng.errors import RefusedError
 from quanheng.lifecycle.inactivity import (
     administrators_of,
@@ -18,7 +20,16 @@ from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.trust import read_trusted
 from quanheng.sources.login_history import BadLine, read_login_history
-from quanheng.store.logins import cover_gaps, put_logins, read_people_in, seed_counts
+from quanheng.store.logins import (
+    Gap,
+    cover_gaps,
+    put_logins,
+    read_gaps,
+    read_people_in,
+    seed_counts,
+)
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +57,7 @@ def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) 
     with context.database.reading() as connection:
         persons = read_trusted(connection, context.keyring).registry.persons.values()
         administrators = read_people_in(connection, administrators_of(context.pack))
+        gaps = read_gaps(connection)
     theirs = clients_of_administrators(context.pack)
     known = {str(item.staff_no): item.id for item in persons} | {
         str(item.username): item.id for item in persons
@@ -53,24 +65,35 @@ def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) 
     newest: dict[tuple[PersonId, str], datetime] = {}
     bad: list[BadLine] = []
     lines = 0
+    first, last, told = now, _LONG_AGO, set[Gap]()
     for item in read_login_history(file):
         if isinstance(item, BadLine):
             bad.append(item)
         elif (person := known.get(item.who)) is None:
             bad.append(_bad(item.line, "账号", "nobody's user name or staff number", "correct it"))
-        elif item.at > now:
+        elif item.at > now and not (item.whole_day and day_in_china(item.at) == day_in_china(now)):
             bad.append(_bad(item.line, "登录时间", "a time in the future", "correct it"))
         else:
             lines += 1
+            at = min(item.at, now)
+            first, last = min(at, first), max(at, last)
+            told.update(gap for gap in gaps if gap.since <= at <= gap.until)
             if item.client in theirs and person not in administrators:
                 continue  # as with events: the console is no work of theirs
             place = (person, item.client)
-            newest[place] = max(item.at, newest.get(place, item.at))
+            newest[place] = max(at, newest.get(place, at))
     if covers_gaps and bad:
         raise RefusedError(
             f"{file.name}: {len(bad)} lines cannot be read, the first is line {bad[0].line}: so it does not "
             "tell of every login; nothing was taken in",
             remedy="mend the lines, or leave --covers-gaps out",
+        )
+    silent = [gap for gap in gaps if gap not in told and not first < gap.since <= gap.until < last]
+    if covers_gaps and silent:
+        raise RefusedError(
+            f"{file.name}: tells of no login between {_in_china(silent[0].since)} and "
+            f"{_in_china(silent[0].until)}, and not of the time before and after; nothing was taken in",
+            remedy="bring the history of all of that time, or leave --covers-gaps out",
         )
     people = len({person for person, _ in newest})
     with context.database.transaction() as connection:
@@ -102,6 +125,10 @@ def _latest(
         if client in clients:
             found[person] = max(at, found.get(person, at))
     return found
+
+
+def _in_china(moment: datetime) -> str:
+    return moment.astimezone(CHINA).strftime("%Y-%m-%d %H:%M")
 
 
 def _bad(line: int, field: str, kind: str, remedy: str) -> BadLine:

@@ -37,6 +37,7 @@ from quanheng.operations.lifecycle.ending import last_at_the_top
 from quanheng.operations.lifecycle.putting_terms import require_end
 from quanheng.operations.lifecycle.terms import put_term
 from quanheng.operations.refresh import refresh_mirror
+from quanheng.operations.standing import has_changed_since
 from quanheng.operations.trust import read_trusted_part
 from quanheng.operations.watching.repairing import repair
 from quanheng.store.lease import Lease
@@ -125,7 +126,7 @@ def _carry_out(
     if request.kind is RequestKind.DEREGISTER:
         _deregister(context, connection, registry, request.person, request.key)
         return
-    hold = _hold_about(registry, request)
+    hold = _hold_about(connection, registry, request)
     if hold.kind is HoldKind.EXPIRED and request.until is not None:
         require_end(context, request.until)
         term = read_noted_terms(connection)[request.person]
@@ -134,10 +135,11 @@ def _carry_out(
     begin_counts(connection, [request.person], context.clock(), given_back=True)
 
 
-def _hold_about(registry: Registry, request: AccountRequest) -> Hold:
-    """The very hold that was asked about, still there."""
+def _hold_about(connection: Connection, registry: Registry, request: AccountRequest) -> Hold:
+    """The very hold that was asked about, still there: a day may see two that say the same."""
     for hold in registry.holds:
-        if hold.person == request.person and about_hold(hold) == request.about:
+        mine = hold.person == request.person and about_hold(hold) == request.about
+        if mine and not has_changed_since(connection, hold.person, hold.kind, request.key):
             return hold
     raise RefusedError(
         f"what request {request.key[:12]} is about was lifted, or put anew, since it was made",

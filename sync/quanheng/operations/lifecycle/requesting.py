@@ -37,6 +37,7 @@ from quanheng.operations.lifecycle.putting_terms import require_end
 from quanheng.operations.noting import note
 from quanheng.operations.offices_held import record_of, seats_of
 from quanheng.operations.organisations import read_recoded, units_of
+from quanheng.operations.standing import REQUESTED
 from quanheng.operations.trust import read_trusted, sign_proposals
 from quanheng.operations.waiving import require_clock
 from quanheng.store import tables
@@ -150,7 +151,7 @@ def ask_request(context: Context, asked: AskedRequest, person: AuthenticatedPers
         note(
             context,
             connection,
-            "account_requested",
+            REQUESTED,
             {
                 "key": request.key,
                 "user": str(asked.username),

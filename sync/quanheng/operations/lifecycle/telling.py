@@ -35,7 +35,7 @@ def tell_ahead(context: Context, connection: Connection, items: Iterable[Unused]
         days = item.verdict.notice(now, inactivity.notices_days) if inactivity is not None else None
         if days is None:
             continue
-        subject = f"{item.person.id}:{item.verdict.due.isoformat()}:{days}"
+        subject = f"{item.person.id}:{item.verdict.locks_at.isoformat()}:{days}"
         if announce_once(connection, _AHEAD, subject, now):
             groups[item.verdict.county, days].append(item)
     for (county, days), some in sorted(groups.items()):
@@ -83,4 +83,4 @@ def _lines(texts: Sequence[str]) -> list[Json]:
 
 
 def _moment(item: Unused) -> str:
-    return item.verdict.due.astimezone(CHINA).strftime("%Y-%m-%d %H:%M")
+    return item.verdict.locks_at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M")

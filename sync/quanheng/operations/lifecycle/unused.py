@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from quanheng.clock import day_in_china
+from quanheng.engine.holds import is_over
 from quanheng.lifecycle.inactivity import (
     Subject,
     Verdict,
@@ -21,6 +22,7 @@ from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId
 from quanheng.model.person import AccountRequest, PersonRecord
 from quanheng.model.registry import Registry
 from quanheng.operations.context import Context
+from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.trust import read_trusted, read_trusted_part
 from quanheng.store.logins import Use, read_gaps, read_unused
 
@@ -66,7 +68,7 @@ def find_unused(context: Context, persons: Collection[PersonId] | None = None) -
     requests: dict[PersonId, list[AccountRequest]] = defaultdict(list)
     for request in approved_requests(registry):
         requests[request.person].append(request)
-    places = _places(registry)
+    places = _places(context, registry)
     return tuple(
         sorted(
             (
@@ -93,10 +95,14 @@ def find_unused(context: Context, persons: Collection[PersonId] | None = None) -
 _Places = Mapping[PersonId, Sequence[tuple[OrgCode, PostId | None]]]
 
 
-def _places(registry: Registry) -> _Places:
+def _places(context: Context, registry: Registry) -> _Places:
+    today = day_in_china(context.clock())
+    units = units_of(context, registry, read_recoded(context))
     found: dict[PersonId, list[tuple[OrgCode, PostId | None]]] = defaultdict(list)
     for claim in registry.claims.values():
-        found[claim.person].append((claim.org, claim.post))
+        if not is_over(claim, context.pack, today=today):
+            unit = units.resolve(claim.org)
+            found[claim.person].append((unit.code if unit is not None else claim.org, claim.post))
     for basis in registry.bases:
         found[basis.person].append((basis.area, basis.post))
     return found
@@ -108,6 +114,7 @@ def _subject(use: Use, places: _Places) -> Subject:
         person=use.person,
         posts=_posts(use, places),
         county=county_of(mine[0][0]) if mine else OrgCode(""),
+        orgs=frozenset(org for org, _ in mine),
         counts_from=use.counts_from,
         last=use.last,
     )

@@ -137,6 +137,7 @@ def _find_idle(context: Context, scene: Scene, uses: Mapping[PersonId, Use]) -> 
             person=person.id,
             posts=frozenset(basis.post for basis in want.bases),
             county=scene.where(person.id).area.code,
+            orgs=frozenset([scene.where(person.id).unit.code, *(basis.area for basis in want.bases)]),
             counts_from=use.counts_from,
             last=use.last,
         )

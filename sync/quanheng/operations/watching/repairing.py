@@ -6,7 +6,7 @@ The same plan, safety and apply as a sync's, for a few people and without asking
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -18,6 +18,7 @@ from quanheng.engine.diff import Difference
 from quanheng.engine.effects import is_group_change
 from quanheng.engine.plan import Plan, digest_of, order_changes
 from quanheng.engine.safety import Excess, judge_safety
+from quanheng.engine.undisputed import find_undisputed
 from quanheng.model.change import Change
 from quanheng.model.finding import FindingKind
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId
@@ -68,8 +69,8 @@ def repair(context: Context, lease: Lease, wanted: ToJudge) -> Repaired:
     """Set right what differs of these users, or of everybody, and of the groups.
 
     What the registry knows is the measure; the sources are not asked. Beyond a limit of ``[safety]`` nothing
-    is done but the undoing of refused grants, and the next sync, which finds the rest, waits for a second
-    person.
+    is done but the undoing of refused grants and what is undisputed; the next sync, which finds the rest,
+    waits for a second person.
     """
     planned = None
     if not wanted.everybody and len(wanted.users) <= _LEFT_TO_SYNC:
@@ -77,10 +78,10 @@ def repair(context: Context, lease: Lease, wanted: ToJudge) -> Repaired:
     if planned is None:
         planned = _plan(context, ToJudge(everybody=True))
     assert planned is not None  # noqa: S101 -- for mypy: everybody is always enough
-    plan, observed = planned
+    plan, observed, free = planned
     excess = plan.excess
     if excess:
-        plan = _undoing_alone(context, plan)
+        plan = _only(plan, free)
     with context.database.transaction() as connection:
         lease.assert_held(connection)
         if plan.changes or not plan.delta.empty:
@@ -89,14 +90,17 @@ def repair(context: Context, lease: Lease, wanted: ToJudge) -> Repaired:
     return Repaired(plan=plan, outcome=outcome, excess=excess)
 
 
-def _undoing_alone(context: Context, plan: Plan) -> Plan:
-    """The part of a plan beyond a limit that needs nobody's approval."""
-    changes = _undoing(context, plan.changes)
+def _only(plan: Plan, free: Collection[Change]) -> Plan:
+    """The part of a plan beyond a limit that needs nobody's approval: ``free``, and what was found off."""
+    changes = tuple(free)
+    # Sessions of those end now, and who switched them off is heeded; nothing is lifted, and nobody linked.
+    off = tuple(item for item in plan.delta.adopted if not item.enabled_written)
+    delta = RegistryDelta(next_serial=plan.delta.next_serial, holds_put=plan.delta.holds_put, adopted=off)
     return replace(
         plan,
         digest=digest_of(plan.realm, plan.base_revision, changes, (), once=secrets.token_hex(8)),
         changes=changes,
-        delta=RegistryDelta(next_serial=plan.delta.next_serial),
+        delta=delta,
         excess=(),
     )
 
@@ -107,8 +111,9 @@ def _undoing(context: Context, changes: Sequence[Change]) -> tuple[Change, ...]:
     return find_undoing(changes, held)
 
 
-def _plan(context: Context, wanted: ToJudge) -> tuple[Plan, ObservedRealm] | None:
-    """A plan for these; None when more people have to be looked at to judge them."""
+def _plan(context: Context, wanted: ToJudge) -> tuple[Plan, ObservedRealm, Sequence[Change]] | None:
+    """A plan for these, and what of it no limit holds up; None when more people have to be looked at to judge
+    them."""
     now = context.clock()
     today = day_in_china(now)
     observed, trusted = _read(context, wanted)
@@ -120,6 +125,7 @@ def _plan(context: Context, wanted: ToJudge) -> tuple[Plan, ObservedRealm] | Non
     if (desired.limited or last) and not wanted.everybody:
         return None
     changes = order_changes(difference.changes)
+    free = order_changes([*_undoing(context, changes), *find_undisputed(changes, trusted.registry)])
     with context.database.reading() as connection:
         accounts = count_accounts(connection)
     return (
@@ -141,11 +147,12 @@ def _plan(context: Context, wanted: ToJudge) -> tuple[Plan, ObservedRealm] | Non
                 groups=len(observed.groups),
                 may_grow=False,
                 approved_keys=approved_keys(context, desired),
-                admitted=_undoing(context, changes),
+                admitted=free,
             ),
             sources=(),
         ),
         observed,
+        free,
     )
 
 
