@@ -25,7 +25,7 @@ clean: stop ## Stop the demo and remove its data
 	@rm -rf .demo
 
 test: setup lint ## Lint, then every test
-	$(PYTHON) -m pytest $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: ## ruff, mypy, import-linter
 	.venv/bin/ruff check .

@@ -391,12 +391,17 @@ def test_a_proposal_whose_fact_is_gone(life: Life) -> None:
 
 
 def test_the_last_at_the_top_stays(life: Life) -> None:
-    """Nobody would be left to decide anything."""
-    proposal = ask(life, DEREGISTER, SECOND, by=PROVINCE)
+    """Nobody would be left to decide anything: not asked for, nor approved when it has become so since."""
+    with pytest.raises(RefusedError, match="the last administrator of a kind"):
+        ask(life, DEREGISTER, SECOND, by=PROVINCE)
     third = life.hire("140000000", "系统管理员")
+    another = life.hire("140000000", "业务管理员")
     life.world.issue_and_sync()
-    life.world.approve(*[item.key for item in life.world.proposals() if item.subject == third])
+    made = [item.key for item in life.world.proposals() if item.subject in (third, another)]
+    life.world.approve(*made)
     life.world.sync()
+    proposal = ask(life, DEREGISTER, SECOND, by=PROVINCE)
+    frozen(life, another)
     with pytest.raises(RefusedError, match="the last administrator of a kind"):
         life.world.approve(proposal.key, by=third)
 

@@ -635,7 +635,8 @@ def test_a_history_with_bad_lines(life: Life, tmp_path: Path) -> None:
         "nobody,jiujinban,2026-02-20\n"
         f"{name},,2026-02-20\n"
         f"{name},jiujinban,2027-02-20\n"
-        f"{name},jiujinban\n",
+        f"{name},jiujinban\n"
+        f"{name},就业社保服务信息系统,2026-02-20\n",
         encoding="utf-8",
     )
     with pytest.raises(RefusedError, match="line 3"):
@@ -648,7 +649,9 @@ def test_a_history_with_bad_lines(life: Life, tmp_path: Path) -> None:
         (5, "系统"),
         (6, "登录时间"),
         (7, ""),
+        (8, "系统"),
     ]
+    assert "jiujinban" in done.bad[-1].remedy
     assert "昨天" not in str(done.bad)
     assert life.logins(clerk) == {"jiujinban": datetime(2026, 2, 20, 23, 59, 59, tzinfo=CHINA)}
     file.write_text("user,client\n", encoding="utf-8")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
+from sqlalchemy import update
 
 from fixtures.asking import CLERK, COLLEAGUE, KEEPER, OTHER_KEEPER, look, staffed
-from fixtures.life import CONSOLE, Life, make_life
+from fixtures.life import CLIENT, CONSOLE, Life, make_life
 from fixtures.watching import as_administrator
 from fixtures.world import VILLAGE, World
 from quanheng.clock import CHINA
@@ -15,7 +17,11 @@ from quanheng.config import LifecycleSettings, Limit
 from quanheng.model.person import HoldKind, ProposalKind, ProposalState
 from quanheng.notify.port import NoticeKind
 from quanheng.operations.lifecycle.ahead import look_ahead
+from quanheng.operations.lifecycle.daily import do_day
 from quanheng.operations.lifecycle.history import take_in_history
+from quanheng.policy.schema_lifecycle import Span
+from quanheng.store import tables
+from quanheng.store.logins import put_logins
 
 
 def a_day(life: Life) -> None:
@@ -132,3 +138,43 @@ def test_who_was_refused_is_not_asked_again(world: World) -> None:
     assert again.key != asked.key
     assert life.enabled(late)
     assert len(life.told(NoticeKind.LOCK_STOPPED)) == 2
+
+
+def test_a_time_of_one_day_is_no_time() -> None:
+    """What shows late is told from what was known by the day."""
+    with pytest.raises(ValidationError, match="2 days or more"):
+        Span(value=1, unit="days")
+    assert Span(value=1, unit="months").value == 1
+
+
+def tamper(life: Life, who: str, **values: datetime) -> None:
+    """A row of the store says something of a day to come."""
+    person = life.world.person(who).id
+    with life.context.database.transaction() as connection:
+        if "at" in values:
+            put_logins(connection, {(person, CLIENT): values["at"]})
+        else:
+            mine = tables.account.c.person_id == person
+            connection.execute(update(tables.account).where(mine).values(**values))
+
+
+@pytest.mark.parametrize("what", ["at", "counts_from"])
+def test_a_moment_to_come_counts_for_nothing(world: World, what: str) -> None:
+    """Written by a wrong clock, or by whoever writes the store: the account is locked all the same."""
+    life = make_life(world)
+    clerk = life.hire()
+    life.begin()
+    tamper(life, clerk, **{what: life.world.clock() + timedelta(days=3000)})
+    life.pass_days(92)
+    assert not life.enabled(clerk)
+
+
+def test_a_moment_to_come_hides_no_silence(world: World) -> None:
+    """That nobody logs in any more is seen all the same."""
+    life = make_life(world)
+    clerk = life.hire()
+    life.begin()
+    tamper(life, clerk, at=life.world.clock() + timedelta(days=3000))
+    life.world.pass_time(days=20)
+    do_day(life.context)
+    assert "没有任何人登录" in life.told(NoticeKind.LOGINS_MISSING)[-1]["reason"]

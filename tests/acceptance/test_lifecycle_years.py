@@ -247,7 +247,20 @@ def test_a_start_told_anew_does_not_take_back_what_was_seen(life: Life, clerk: S
     on(life, date(2026, 9, 1))
     change(life, clerk, post_start="2026-08-30")
     on(life, date(2026, 9, 2))
-    assert line(life).judged.since == date(2026, 3, 2)  # when it was first seen held here
+    assert line(life).judged.since == date(2021, 6, 15)  # a day after the post was seen here moves nothing
+
+
+def test_an_appointment_told_anew_keeps_the_years_before_it_was_seen(life: Life, clerk: StaffNo) -> None:
+    """In the post since June 2021, seen on 2 March, appointed again on 20 March: warned of, and full, on the
+    day, as if nothing had been told. No day is taken back, neither what was seen nor what was said before it.
+    """
+    change(life, clerk, post_start="2026-03-20")
+    assert on(life, WARNED - timedelta(days=1)) == "held=1 near=0 over=0 announced=0"
+    assert on(life, WARNED) == "held=1 near=1 over=0 announced=1"
+    on(life, date(2026, 3, 21))
+    assert line(life).judged.since == date(2021, 6, 15)
+    assert on(life, FULL) == "held=1 near=0 over=1 announced=1"
+    assert spells(life) == [(date(2021, 6, 15), None)]
 
 
 def test_standing_in_counts(life: Life, clerk: StaffNo) -> None:

@@ -134,3 +134,18 @@ def test_what_was_frozen_after_the_backup_stays_off(world: World, tmp_path: Path
     assert [(hold.kind, hold.origin) for hold in life.stored(CLERK)] == [(HoldKind.FROZEN, "console")]
     assert len(world.ledger("restored_compared")) == 1
     assert len(world.ledger("store_is_older")) == (how == "copy")
+
+
+def test_who_knows_of_the_freeze_says_why(world: World, tmp_path: Path) -> None:
+    """Frozen once more, an account that was found off after a restore is off for a reason that is known."""
+    life = staffed(world, anchors_directory=tmp_path / "anchors")
+    (tmp_path / "anchors").mkdir()
+    look(life, 2)
+    _put_back(life, "command", tmp_path)
+    world.context = life.context = world.open()
+    world.sync()
+    assert [hold.origin for hold in life.stored(CLERK)] == ["restored"]
+    assert frozen(life).new
+    assert [hold.origin for hold in life.stored(CLERK)] == ["freeze:os:operator@test"]
+    assert not life.enabled(CLERK)
+    assert not frozen(life).new

@@ -69,9 +69,12 @@ def test_status_of_the_future_waits_for_its_day(world: World) -> None:
 
 
 def test_absence_under_three_calendar_months_does_not_hold(world: World) -> None:
-    """病假 of less than three calendar months leaves the account enabled; three months hold it."""
-    short = world.hire(VILLAGE, status="病假", status_from="2026-02-01", status_to="2026-04-30")
-    long = world.hire(VILLAGE, status="病假", status_from="2026-02-01", status_to="2026-05-01")
+    """病假 of less than three calendar months leaves the account enabled; three months hold it.
+
+    The last day is one of absence too: 1 February to 30 April are three months.
+    """
+    short = world.hire(VILLAGE, status="病假", status_from="2026-02-01", status_to="2026-04-29")
+    long = world.hire(VILLAGE, status="病假", status_from="2026-02-01", status_to="2026-04-30")
     open_end = world.hire(VILLAGE, status="借调", status_from="2026-02-01")
     over = world.hire(VILLAGE, status="产假", status_from="2025-06-01", status_to="2026-03-01")
     world.issue_and_sync()

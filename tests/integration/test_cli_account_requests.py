@@ -56,7 +56,9 @@ def test_frozen_and_unfrozen(life: Life, typist: Typist) -> None:
     for word in ("解冻账号", clerk, CLERK, "手机遗失", "2026-03-02", REASON):
         assert word in summary
     assert life.world.person(CLERK).name not in summary
-    assert "账号申请" in typist.type("proposals").out
+    listed = typist.type("proposals").out
+    assert "账号申请" in listed
+    assert f"申请人 {name(life, COLLEAGUE)}" in listed.replace("\n", "")
     done = typist.ask("approve", report["proposal"]["key"][:12]).report
     assert done["accounts"] == [{"username": clerk, "enabled": True, "why": ""}]
     assert life.enabled(CLERK)

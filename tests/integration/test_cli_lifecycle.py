@@ -51,6 +51,10 @@ def test_the_day_is_done_once(desk: Desk) -> None:
     desk.ask("lifecycle", "run")
     assert desk.ask("ledger", "verify")["entries"] == entries
     assert desk.ask("lifecycle", "plan")["done"] == day_in_china(desk.clock()).isoformat()
+    told = desk.type("lifecycle", "run").out
+    assert "登录与长期未登录：读到登录记录 1，提醒 0，锁定 0，超限待批准" in told
+    assert "账号清理清单：未设清单目录，逾期未答复 0" in told
+    assert "=" not in told
 
 
 def test_a_history_names_its_bad_lines(desk: Desk) -> None:

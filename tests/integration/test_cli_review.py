@@ -118,6 +118,21 @@ def test_late_is_exit_1(life: Life, typist: Typist) -> None:
     assert "1409 忻州市" in text.out
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "--county", "149999"),
+        ("apply", "--month", "2026-13"),
+        ("write", "--county", "149999"),
+        ("write", "--month", "2026-13"),
+        ("overdue", "--above", "9999"),
+    ],
+)
+def test_a_slip_is_no_empty_list(life: Life, typist: Typist, words: tuple[str, ...]) -> None:
+    """A county or a month that is not there is refused: "nothing" would be taken for an answer."""
+    assert typist.type("review", *words).code == 2
+
+
 def test_no_such_workbook(life: Life, typist: Typist, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 3, before anybody has to log in."""
     monkeypatch.setattr("quanheng.cli.review.authenticate", lambda *_, **__: pytest.fail("nobody logs in"))

@@ -169,10 +169,10 @@ def test_the_day_is_done_once_and_made_up_when_it_was_missed(ready_desk: Desk) -
     """From its hour on, once a day, also when it is started later; a failure is tried again."""
     start_logs()
     now = datetime(2026, 11, 23, 0, 59, tzinfo=CHINA)
-    ready_desk.clock = lambda: now
-    daemon = _daemon(ready_desk)
     realm = ready_desk.realm
     assert realm is not None
+    ready_desk.clock = realm._state.clock = lambda: now
+    daemon = _daemon(ready_desk)
 
     def looks() -> int:
         before = realm.calls["read_logins"]

@@ -137,7 +137,7 @@ def test_no_proposal_tells_of_an_investigation() -> None:
         ("retired", TODAY + timedelta(days=1), None),
         ("investigation", TODAY + timedelta(days=1), None),
         ("investigation", FEBRUARY, TODAY - timedelta(days=1)),
-        ("sick_leave", FEBRUARY, date(2026, 4, 30)),
+        ("sick_leave", FEBRUARY, date(2026, 4, 29)),
     ],
 )
 def test_nothing_is_asked_before_the_hold_or_after(status: str, start: date | None, end: date | None) -> None:
@@ -469,20 +469,24 @@ def test_person_of_one_who_is_missing() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "holds"),
     [
-        (date(2026, 2, 1), date(2026, 4, 30), False),
-        (date(2026, 2, 1), date(2026, 5, 1), True),
-        (date(2026, 8, 31), date(2026, 11, 29), False),
-        (date(2026, 8, 31), date(2026, 11, 30), True),
-        (date(2026, 11, 30), date(2027, 2, 27), False),
-        (date(2026, 11, 30), date(2027, 2, 28), True),
-        (date(2027, 11, 29), date(2028, 2, 28), False),
-        (date(2027, 11, 29), date(2028, 2, 29), True),
-        (date(2028, 2, 29), date(2028, 5, 28), False),
-        (date(2028, 2, 29), date(2028, 5, 29), True),
+        (date(2026, 2, 1), date(2026, 4, 29), False),
+        (date(2026, 2, 1), date(2026, 4, 30), True),
+        (date(2026, 3, 1), date(2026, 5, 30), False),
+        (date(2026, 3, 1), date(2026, 5, 31), True),
+        (date(2026, 8, 31), date(2026, 11, 28), False),
+        (date(2026, 8, 31), date(2026, 11, 29), True),
+        (date(2026, 11, 30), date(2027, 2, 26), False),
+        (date(2026, 11, 30), date(2027, 2, 27), True),
+        (date(2027, 11, 29), date(2028, 2, 27), False),
+        (date(2027, 11, 29), date(2028, 2, 28), True),
+        (date(2028, 2, 29), date(2028, 5, 27), False),
+        (date(2028, 2, 29), date(2028, 5, 28), True),
     ],
 )
 def test_three_calendar_months(start: date, end: date, holds: bool) -> None:
-    """Exactly three hold and one day less does not; told whole, or month by month."""
+    """Exactly three hold and one day less does not; told whole, or month by month. The last day of a leave is
+    one of absence: 1 March to 31 May are three months.
+    """
     whole = claim(ONE, status="sick_leave", status_from=start, status_to=end)
     later = min(start + timedelta(days=40), end)
     grown = replace(whole, status_from=later, absent_since=start)
@@ -519,6 +523,30 @@ def test_a_leave_renewed_month_by_month_is_one_leave() -> None:
     assert len(keys) == 1
     (leave,) = before.claims.values()
     assert leave.absent_since == MONTHLY[0][0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "held"),
+    [
+        (((3, 1, 3, 31), (4, 1, 4, 30), (5, 1, 5, 30)), [False, False, False]),
+        (((3, 1, 3, 31), (4, 1, 4, 30), (5, 1, 5, 31)), [False, False, True]),
+        (((8, 31, 9, 30), (10, 1, 10, 31), (11, 1, 11, 28)), [False, False, False]),
+        (((8, 31, 9, 30), (10, 1, 10, 31), (11, 1, 11, 29)), [False, False, True]),
+    ],
+)
+def test_three_calendar_months_told_month_by_month(
+    rows: tuple[tuple[int, int, int, int], ...], held: list[bool]
+) -> None:
+    """The row that brings the last day of the third month holds, one that ends a day before it does not."""
+    before = known(claim(ONE))
+    off = []
+    for sequence, (month, day, last_month, last_day) in enumerate(rows, 2):
+        start, end = date(2026, month, day), date(2026, last_month, last_day)
+        at = datetime(2026, month, day, 4, tzinfo=UTC)
+        said = row(1, status="sick_leave", status_from=start, status_to=end)
+        before = lay(before, accepted([said], as_of=at, sequence=sequence)).registry
+        off.append(not desired_user(before, ONE, today=start).enabled)
+    assert off == held
 
 
 def again(old: Claim, **fields: object) -> Claim:

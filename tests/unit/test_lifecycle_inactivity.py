@@ -139,7 +139,7 @@ def test_overrides() -> None:
         overrides=[
             {"posts": ["operator"], "after": {"value": 6, "unit": "months"}, "article": "S11"},
             {"areas": ["1409"], "after": {"value": 150, "unit": "days"}, "article": "X3"},
-            {"areas": ["1405"], "after": {"value": 1, "unit": "days"}, "article": "J9"},
+            {"areas": ["1405"], "after": {"value": 2, "unit": "days"}, "article": "J9"},
             {"posts": ["handler"], "after": {"value": 2, "unit": "days"}, "article": "S5"},
         ]
     )

@@ -130,13 +130,30 @@ def test_people_posts_and_areas_are_each_their_own() -> None:
     [
         (date(2019, 1, 1), date(2019, 1, 1)),  # earlier
         (date(2022, 1, 1), date(2022, 1, 1)),  # later
-        (date(2026, 3, 1), date(2025, 1, 1)),  # later than it was seen held: a start told anew is none
+        (date(2025, 1, 1), date(2025, 1, 1)),  # the day on which it was seen held
+        (date(2025, 1, 2), date(2021, 5, 1)),  # later than that: an appointment told anew is no start
     ],
 )
 def test_a_source_corrects_the_start(said: date, first: date) -> None:
-    """Before it was seen here the source's word alone counts; what was seen is not taken back."""
+    """Before it was seen here the source's word alone counts; a day after that takes nothing back."""
     before = [spell(date(2021, 5, 1), seen=date(2025, 1, 1))]
     assert spans(advance(before, [held(said)], TODAY)) == [span(first)]
+
+
+def test_a_start_told_anew_each_year_takes_nothing_back() -> None:
+    """Appointed again each January: the fifth year is full on the day that the first appointment says."""
+    spells = advance([], [held(date(2021, 5, 1))], date(2022, 3, 1))
+    for year in range(2023, 2027):
+        spells = advance(spells, [held(date(year, 1, 1))], date(year, 1, 15))
+    assert spans(spells) == [span(date(2021, 5, 1))]
+    assert judged(*spells, today=date(2026, 4, 30)).state is TenureState.WARN
+    assert judged(*spells, today=date(2026, 5, 1)).state is TenureState.OVER
+
+
+def test_a_start_to_come_takes_nothing_back() -> None:
+    """An appointment that begins next month is said of a post that is held today."""
+    before = [spell(date(2021, 5, 1), seen=date(2025, 1, 1))]
+    assert spans(advance(before, [held(TODAY + timedelta(days=30))], TODAY)) == [span(date(2021, 5, 1))]
 
 
 def test_a_start_told_anew_after_a_short_break_takes_nothing_back() -> None:

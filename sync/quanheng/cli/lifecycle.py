@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -12,6 +13,38 @@ from quanheng.cli.session import Given
 from quanheng.operations.lifecycle.ahead import look_ahead
 from quanheng.operations.lifecycle.daily import do_day
 from quanheng.operations.lifecycle.history import TakenIn, take_in_history
+
+_PARTS: Final = {
+    "use": "登录与长期未登录",
+    "terms": "临时账号和测试账号",
+    "tenure": "任职年限",
+    "deadlines": "办理时限",
+    "reviews": "账号清理清单",
+}
+_COUNTS: Final = {
+    "logins": "读到登录记录",
+    "announced": "提醒",
+    "locked": "锁定",
+    "stopped": "超限待批准",
+    "lifted": "解除",
+    "terms": "在册",
+    "ended": "到期停用",
+    "kept": "保留",
+    "held": "在任",
+    "near": "将满",
+    "over": "已满",
+    "waiting": "待决定",
+    "late": "逾期",
+    "lists": "清单",
+    "new": "新增",
+    "overdue": "逾期未答复",
+}
+_FIXED: Final = {
+    "not asked for": "规则包未规定",
+    "no folder for lists ": "未设清单目录，",
+    "nobody locked: ": "不锁定任何账号：",
+}
+_COUNT: Final = re.compile("([a-z]+)=([0-9]+) ?")
 
 
 def lifecycle_plan(*, session: Given) -> None:
@@ -54,7 +87,16 @@ def lifecycle_history(file: Path, /, *, covers_gaps: bool = False, session: Give
 def _print_day(out: Console, told: str) -> None:
     out.print("今日的账号生命周期工作已完成：", style="bold")
     for part in told.split("; "):
-        out.print(f"  {part}")
+        out.print(f"  {_in_words(part)}")
+
+
+def _in_words(part: str) -> str:
+    """A line of the log for staff: ``use: logins=3 locked=0`` says what was read and what was done."""
+    name, _, rest = part.partition(": ")
+    for fixed, said in _FIXED.items():
+        rest = rest.replace(fixed, said)
+    counted = _COUNT.sub(lambda found: f"{_COUNTS.get(found[1], found[1])} {found[2]}，", rest)
+    return f"{_PARTS.get(name, name)}：{counted.removesuffix('，')}"
 
 
 def _print_history(out: Console, name: str, done: TakenIn) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -13,6 +13,9 @@ from quanheng.cli.labels import PROPOSAL_STATES, PROPOSALS
 from quanheng.cli.session import Given
 from quanheng.model.person import Proposal
 from quanheng.operations.approve import read_proposals
+
+_ASKED: Final = "realm:"
+"""Begins the proposer of what somebody asked who had logged in."""
 
 
 def proposals(
@@ -63,7 +66,7 @@ def print_proposals(out: Console, found: Sequence[Proposal]) -> None:
         return
     out.print(f"提案（{len(found):,}）", style="bold")
     table = Table()
-    for label in ("编号", "事项", "机构", "内容", "出处", "状态"):
+    for label in ("编号", "事项", "机构", "内容", "提出", "状态"):
         table.add_column(label, overflow="fold")
     for item in found:
         table.add_row(
@@ -71,7 +74,13 @@ def print_proposals(out: Console, found: Sequence[Proposal]) -> None:
             PROPOSALS[item.kind],
             item.area or "",
             item.summary,
-            item.origin,
+            _made_by(item),
             PROPOSAL_STATES[item.state] + (f"（{item.decided_by}）" if item.decided_by else ""),
         )
     out.print(table)
+
+
+def _made_by(item: Proposal) -> str:
+    """Who asked, whom the second person must not be; else the row or the run that it comes of."""
+    asked = item.proposer.startswith(_ASKED)
+    return f"申请人 {item.proposer.removeprefix(_ASKED)}" if asked else item.origin

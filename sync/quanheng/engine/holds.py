@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Protocol
 
 from quanheng.engine.absences import first_day
@@ -89,7 +89,8 @@ def holds_now(claim: Claim, pack: Pack, *, today: date) -> bool:
     since = first_day(claim)
     if status.from_months == 0 or claim.status_to is None or claim.status_from is None or since is None:
         return True
-    return claim.status_to >= add_months(since, status.from_months)
+    # Its last day is one of absence too: from 1 March to 31 May are three months.
+    return claim.status_to + timedelta(days=1) >= add_months(since, status.from_months)
 
 
 def is_deregistered(holds: Iterable[Hold]) -> bool:

@@ -348,9 +348,10 @@ def _replace_claims(
                 continue
             elif claim.missing_since is None and pack.info.absence_grace_days > 0:
                 state.claims[key] = replace(claim, missing_since=today)
-            elif (today - (claim.missing_since or today)).days >= pack.info.absence_grace_days:
-                if not _is_last_word(state, claim, pack, today=today):
-                    del state.claims[key]
+            elif (
+                today - (claim.missing_since or today)
+            ).days >= pack.info.absence_grace_days and not _is_last_word(state, claim, pack, today=today):
+                del state.claims[key]
 
 
 def _has_left(

@@ -87,7 +87,8 @@ def require_private(path: Path, *, directory: bool = False, if_missing: str = _K
         )
     if status.st_mode & 0o077:
         raise ConfigurationError(
-            f"{path}: others than its owner may use it (mode {stat.S_IMODE(status.st_mode):04o})",
+            # No colon after the name: of a "passphrase: ..." what follows would be taken for the secret.
+            f"{path} may be used by others than its owner (mode {stat.S_IMODE(status.st_mode):04o})",
             remedy=f"chmod {'700' if directory else '600'} {path}; then change what it holds",
         )
 

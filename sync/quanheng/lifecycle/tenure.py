@@ -127,12 +127,14 @@ def _go_on(past: list[Spell], held: Held, today: date) -> list[Spell]:
 def _corrected(spells: list[Spell], said: date) -> list[Spell]:
     """As a source says now since when: it speaks of the spell that contains the day, or comes after it.
 
-    Earlier or later, but not later than we have seen it: a start that is told anew each year would never
-    come to five.
+    Earlier or later, but not later than we have seen it: a start that is told anew each year, with each
+    appointment, would never come to five.
     """
     number = next(place for place, item in enumerate(spells) if item.until is None or item.until >= said)
     spell = spells[number]
-    return [*spells[:number], replace(spell, since=min(said, spell.seen)), *spells[number + 1 :]]
+    if said > spell.seen:
+        return spells
+    return [*spells[:number], replace(spell, since=said), *spells[number + 1 :]]
 
 
 def judge(spells: Iterable[Spell], years: int, rule: Tenure, today: date) -> Judged | None:

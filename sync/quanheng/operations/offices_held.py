@@ -53,8 +53,9 @@ def seats_of(
     held.
     """
     record = record_of(registry, person.username)
+    user = account_of(context, person)
     require_free(context, registry, record)
-    return _seats(context, registry, units, record, account_of(context, person))
+    return _seats(context, registry, units, record, user)
 
 
 def seats_of_record(

@@ -143,21 +143,27 @@ def read_standing(connection: Connection, *, held: Collection[PersonId] | None =
 
 
 def read_lock_moment(connection: Connection, person: PersonId) -> datetime | None:
-    """When an account was switched off for the last time that nobody had logged in; None when it was not
-    switched off yet, or not by us."""
+    """When the lock of an account that nobody had logged in to began; None when the ledger has no such hold.
+
+    That is when the account was switched off, as far as the lock itself wrote that down. Whoever died on the
+    way may have switched it off before any entry says so: then the moment of the hold counts.
+    """
     query = (
         select(ledger.c.kind, ledger.c.at, ledger.c.body)
         .where(ledger.c.kind.in_([HOLD_PUT, ChangeKind.DISABLE]), _is_about(person))
         .order_by(ledger.c.sequence)
     )
     moment: datetime | None = None
-    waits = False
+    origin: str | None = None
     for kind, at, body in connection.execute(query):
-        if kind == HOLD_PUT and json.loads(body)["kind"] == HoldKind.INACTIVE:
-            moment, waits = None, True
-        elif kind == ChangeKind.DISABLE and waits:
-            # Later ones undo what somebody did in the console.
-            moment, waits = at, False
+        told: dict[str, Any] = json.loads(body)
+        if kind == HOLD_PUT:
+            if told["kind"] == HoldKind.INACTIVE:
+                moment, origin = at, told["origin"]
+        elif told["origin"] == origin:
+            # Others, and what was found done, tell of a later moment: somebody may have switched it on in the
+            # console meanwhile, and logged in.
+            moment, origin = (at if told["how"] == "applied" else moment), None
     return moment
 
 

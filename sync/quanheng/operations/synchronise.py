@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from quanheng.errors import RefusedError, UnsafePlanError
 from quanheng.model.person import Proposal, ProposalKind, ProposalState
 from quanheng.model.registry import Registry
 from quanheng.model.staff import Mode, Reading
+from quanheng.operations.approval_age import is_expired
 from quanheng.operations.carrying_out import carry_out, hold_lease, publish_or_log, recover
 from quanheng.operations.context import Context
 from quanheng.operations.delegating import Delegated, delegate_or_log
@@ -106,7 +107,7 @@ def apply_digest(context: Context, digest: str, progress: Progress | None = None
                 f"plan {plan.digest[:12]} is {stored.state} or was made on an older state",
                 remedy="make a new one with 'quanheng plan'",
             )
-        if _expired(context, plan.created_at):
+        if is_expired(context, plan.created_at):
             raise RefusedError(
                 f"plan {plan.digest[:12]} has expired", remedy="make a new one with 'quanheng plan'"
             )
@@ -150,7 +151,7 @@ def _apply_locks(
             f"plan {plan.digest[:12]} is {stored.state}",
             remedy=f"have a second person 'quanheng approve {plan.digest[:12]}'",
         )
-    if _expired(context, plan.created_at):
+    if is_expired(context, plan.created_at):
         raise RefusedError(
             f"plan {plan.digest[:12]} has expired", remedy="'quanheng lifecycle run' asks about it anew"
         )
@@ -174,7 +175,7 @@ def _keep(context: Context, lease: Lease, planned: Planned) -> None:
         for item in planned.readings.accepted:
             _quarantine(connection, context, item.reading, now)
         made = read_approval(connection, plan.digest)
-        approved = made is not None and not _expired(context, made)
+        approved = made is not None and not is_expired(context, made)
         if not approved and (plan.changes or not plan.delta.empty):
             save_plan(connection, plan, context.keyring)
         anew = made is not None and not approved
@@ -194,10 +195,6 @@ def _quarantine(connection: Connection, context: Context, reading: Reading, now:
         keep_unmentioned=reading.declaration.mode is Mode.DELTA,
         settled={row.staff_no for row in reading.rows},
     )
-
-
-def _expired(context: Context, made: datetime) -> bool:
-    return context.clock() - made > timedelta(hours=context.settings.safety.plan_hours)
 
 
 def _is_approved(registry: Registry, plan: Plan) -> bool:

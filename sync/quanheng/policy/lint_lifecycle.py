@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from quanheng.model.person import HoldKind
 from quanheng.policy.contents import Pack
 from quanheng.policy.lint_words import unknown
+from quanheng.policy.units import in_scope
 
 _LASTS = (HoldKind.ABSENT, HoldKind.INVESTIGATION)
 
@@ -34,6 +35,14 @@ def _inactivity(pack: Pack) -> Iterator[str]:
     posts = [post.id for post in pack.posts.posts]
     for item in (*inactivity.overrides, *inactivity.exemptions):
         yield from unknown("lifecycle.yaml: inactivity: posts", item.posts, posts)
+    for exempt in inactivity.exemptions:
+        somewhere = exempt.areas and not all(in_scope(code, exempt.areas) for code in pack.info.scope)
+        some = exempt.posts and not set(posts) <= set(exempt.posts)
+        if not (somewhere or some):
+            yield (
+                f"lifecycle.yaml: inactivity: exemptions: the one until {exempt.until} concerns everybody; "
+                "name posts, or areas below the pack's"
+            )
     alive = [item.id for item in pack.permissions.subsystems if item.keeps_alive]
     if not alive and not pack.lifecycle.logins.clients:
         yield "lifecycle.yaml: inactivity: no login keeps an account alive; see keeps_alive"

@@ -16,6 +16,13 @@ class Span(Part):
     value: int = Field(ge=1, le=1000)
     unit: Literal["months", "days"]
 
+    @model_validator(mode="after")
+    def _longer_than_a_day(self) -> Self:
+        # What shows late is told from what was known by the day (operations.lifecycle.mistaken).
+        if self.unit == "days" and self.value < 2:
+            raise ValueError("a time without a login is 2 days or more")
+        return self
+
 
 class _Concerns(Part):
     """Whom an exception concerns: holders of these posts, in these areas; what is not named is any."""

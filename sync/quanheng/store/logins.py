@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -17,6 +17,9 @@ from quanheng.store.tables import account, basis, claim, hold, last_login, login
 
 _AT_A_TIME: Final = 500
 """Rows of one statement, and values in one list of a query."""
+
+CLOCKS_APART: Final = timedelta(minutes=10)
+"""So far ahead of our clock a login may be that is true: Keycloak's runs by itself."""
 
 Logins = Mapping[tuple[PersonId, str], datetime]
 """The newest login of a person to a client."""
@@ -77,7 +80,7 @@ def read_people_of(connection: Connection) -> Mapping[KeycloakId, PersonId]:
 
 
 def read_people_in(connection: Connection, posts: Collection[PostId]) -> frozenset[PersonId]:
-    """Who holds one of these posts, or has it by a source's word."""
+    """Who holds one of these posts, or is named with it by a source, approved or not."""
     tables = (claim, basis)
     queries = (select(table.c.person_id).where(table.c.post.in_(sorted(posts))) for table in tables)
     return frozenset(PersonId(who) for query in queries for who in connection.execute(query).scalars())
@@ -89,20 +92,24 @@ def read_unused(
     before: datetime,
     persons: Collection[PersonId] | None = None,
     *,
+    now: datetime,
     switched_on: bool = True,
 ) -> Sequence[Use]:
     """Accounts that were neither made, given back nor logged in to at or after ``before``.
 
     ``clients``: logins to these count. ``persons``: of these alone. ``switched_on``: those that are so, or
-    those that are not.
+    those that are not. What is after ``now`` was written by a clock that was wrong, or by nobody of ours, and
+    counts for nothing.
     """
+    latest = now + CLOCKS_APART
     newest = (
         select(last_login.c.person_id, func.max(last_login.c.at).label("at"))
-        .where(last_login.c.client.in_(sorted(clients)))
+        .where(last_login.c.client.in_(sorted(clients)), last_login.c.at <= latest)
         .group_by(last_login.c.person_id)
         .subquery()
     )
-    start = func.coalesce(account.c.counts_from, person.c.created_at)
+    begun = case((account.c.counts_from <= latest, account.c.counts_from))
+    start = func.coalesce(begun, person.c.created_at)
     query = (
         select(account.c.person_id, account.c.keycloak_id, start.label("start"), newest.c.at)
         .join(person, person.c.id == account.c.person_id)
@@ -156,9 +163,10 @@ def seed_counts(connection: Connection, people: Mapping[PersonId, datetime]) -> 
     return len(rows)
 
 
-def read_newest_login(connection: Connection) -> datetime | None:
-    """When anybody logged in last, to whatever."""
-    found: datetime | None = connection.execute(select(func.max(last_login.c.at))).scalar()
+def read_newest_login(connection: Connection, now: datetime) -> datetime | None:
+    """When anybody logged in last, to whatever; what is after ``now`` counts for nothing."""
+    query = select(func.max(last_login.c.at)).where(last_login.c.at <= now + CLOCKS_APART)
+    found: datetime | None = connection.execute(query).scalar()
     return found
 
 

@@ -1,15 +1,16 @@
-"""Whether the day's work is done, and whether login events may be believed."""
+"""Whether the day's work is done, whether login events may be believed, and who is exempt for too long."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import make_url
 
 from quanheng.clock import CHINA, day_in_china
+from quanheng.engine.calendar import add_months
 from quanheng.ledger.chain import Ledger
 from quanheng.operations.context import Context
 from quanheng.operations.doctor.result import Result, ok, warn
@@ -19,10 +20,13 @@ from quanheng.store.logins import read_gaps
 
 _LATE: Final = timedelta(days=1)
 """Yesterday's work is enough: today's may not have its time yet."""
+_EXEMPT_MONTHS: Final = 12
+"""How far ahead an exemption may end that somebody asks for; a pack's has no such bound."""
 
 
 def examine_lifecycle(context: Context) -> Iterator[Result]:
-    """The last day that was done, what was wrong with login events, and times of which they are missing."""
+    """The last day that was done, what was wrong with login events, times of which they are missing, and
+    exemptions that the pack should not have."""
     url = make_url(context.settings.store_url)
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
         return  # looking would make one; that it is missing is told elsewhere
@@ -58,3 +62,23 @@ def examine_lifecycle(context: Context) -> Iterator[Result]:
             f"有 {len(gaps)} 段登录记录缺失（{first:%Y-%m-%d} 至 {last:%Y-%m-%d}），视为人人都曾登录",
             "持有完整历史的，用 quanheng lifecycle history 文件 --covers-gaps 补入",
         )
+    yield from _exemptions(context, today)
+
+
+def _exemptions(context: Context, today: date) -> Iterator[Result]:
+    """Those of the pack that last for more than a year, or are over."""
+    inactivity = context.pack.lifecycle.inactivity
+    for item in inactivity.exemptions if inactivity is not None else ():
+        until = item.until.isoformat()
+        if item.until > add_months(today, _EXEMPT_MONTHS):
+            yield warn(
+                "lifecycle.exemptions",
+                f"规则包中的免予锁定“{item.reason}”至 {until}，超过 12 个月",
+                "在 lifecycle.yaml 中改为不超过 12 个月，到期确有需要再延长",
+            )
+        elif item.until < today:
+            yield warn(
+                "lifecycle.exemptions",
+                f"规则包中的免予锁定“{item.reason}”已于 {until} 到期，不再起作用",
+                "从 lifecycle.yaml 中删去，或改为新的期限",
+            )

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Connection, select, update
 
 from quanheng.clock import day_in_china
-from quanheng.engine.adopt import CONSOLE
+from quanheng.engine.adopt import CONSOLE, RESTORED
 from quanheng.errors import ConfigurationError, QuanhengError, RefusedError
 from quanheng.keycloak.port import RealmRefusedError
 from quanheng.logs import get_logger, redact_text
@@ -120,7 +120,7 @@ def _try_to_write(context: Context, person: PersonId, reason: str) -> _Written:
         username = _name(connection, person)
         account = _account(connection, person)
         held = _freeze_of(connection, person)
-        new = held is None or held.origin == CONSOLE
+        new = held is None or held.origin in (CONSOLE, RESTORED)
         if new:
             put_hold(
                 context,

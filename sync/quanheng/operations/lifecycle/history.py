@@ -10,13 +10,10 @@ from typing import Final
 
 from quanheng.clock import CHINA, day_in_china
 from quanheng.errors import RefusedError
-from quanheng.lifecycle.inactivity import (
-    administrators_of,
-    clients_of_administrators,
-    clients_that_count,
-)
+from quanheng.lifecycle.inactivity import clients_of_administrators, clients_that_count
 from quanheng.model.ids import PersonId
 from quanheng.operations.context import Context
+from quanheng.operations.lifecycle.logins import read_administrators
 from quanheng.operations.noting import note
 from quanheng.operations.trust import read_trusted
 from quanheng.sources.login_history import BadLine, read_login_history
@@ -25,7 +22,6 @@ from quanheng.store.logins import (
     cover_gaps,
     put_logins,
     read_gaps,
-    read_people_in,
     seed_counts,
 )
 
@@ -56,9 +52,10 @@ def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) 
     now = context.clock()
     with context.database.reading() as connection:
         persons = read_trusted(connection, context.keyring).registry.persons.values()
-        administrators = read_people_in(connection, administrators_of(context.pack))
+        administrators = read_administrators(context, connection)
         gaps = read_gaps(connection)
     theirs = clients_of_administrators(context.pack)
+    systems = clients_that_count(context.pack) | {item.id for item in context.pack.permissions.subsystems}
     known = {str(item.staff_no): item.id for item in persons} | {
         str(item.username): item.id for item in persons
     }
@@ -71,6 +68,10 @@ def take_in_history(context: Context, file: Path, *, covers_gaps: bool = False) 
             bad.append(item)
         elif (person := known.get(item.who)) is None:
             bad.append(_bad(item.line, "账号", "nobody's user name or staff number", "correct it"))
+        elif item.client not in systems:
+            bad.append(
+                _bad(item.line, "系统", "no system of the pack", f"write {' or '.join(sorted(systems))}")
+            )
         elif item.at > now and not (item.whole_day and day_in_china(item.at) == day_in_china(now)):
             bad.append(_bad(item.line, "登录时间", "a time in the future", "correct it"))
         else:

@@ -153,11 +153,7 @@ def _deregister(
     """注销: the account is off and without duties for good, its record is kept (decision 17)."""
     if is_deregistered(hold for hold in registry.holds if hold.person == person):
         return
-    if last_at_the_top(context, registry, [person]):
-        raise RefusedError(
-            f"{registry.persons[person].username} is the last administrator of a kind in the topmost area",
-            remedy="have another one appointed first",
-        )
+    require_another_at_the_top(context, registry, person)
     hold = Hold(
         person=person,
         kind=HoldKind.LEFT,
@@ -166,6 +162,15 @@ def _deregister(
         origin=f"{DEREGISTERED}:{key[:12]}",
     )
     put_hold(context, connection, hold)
+
+
+def require_another_at_the_top(context: Context, registry: Registry, person: PersonId) -> None:
+    """Refuse 注销 of whom nobody would be left without. Raises :class:`RefusedError`."""
+    if last_at_the_top(context, registry, [person]):
+        raise RefusedError(
+            f"{registry.persons[person].username} is the last administrator of a kind in the topmost area",
+            remedy="have another one appointed first",
+        )
 
 
 def settle(context: Context, lease: Lease, registry: Registry, people: Collection[PersonId]) -> None:

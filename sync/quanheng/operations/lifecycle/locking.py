@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from sqlalchemy import Connection, select
+
 from quanheng.clock import day_in_china
 from quanheng.engine.apply import Outcome, Progress
 from quanheng.engine.merge import proposal_key
@@ -23,23 +25,27 @@ from quanheng.lifecycle.inactivity import Verdict, describe_span
 from quanheng.lifecycle.last_one import keep_last
 from quanheng.logs import get_logger
 from quanheng.model.change import Change, ChangeKind
-from quanheng.model.ids import PersonId
+from quanheng.model.ids import KeycloakId, PersonId
 from quanheng.model.person import Hold, HoldKind, Proposal, ProposalKind, ProposalState
 from quanheng.model.realm import ObservedRealm
 from quanheng.model.registry import RegistryDelta
+from quanheng.operations.approval_age import is_expired
 from quanheng.operations.carrying_out import carry_out
+from quanheng.operations.committing import commit
 from quanheng.operations.context import Context
 from quanheng.operations.lifecycle.logins import take_in_logins
 from quanheng.operations.lifecycle.telling import tell_locked, tell_stopped
 from quanheng.operations.lifecycle.unused import Unused, find_unused
 from quanheng.operations.limits_exceeded import describe_excess
 from quanheng.operations.trust import read_trusted, read_trusted_part, sign_proposals
+from quanheng.operations.watching.repairing import repair
 from quanheng.store.lease import Lease
 from quanheng.store.logins import count_accounts_by_county, count_locked_by_county
 from quanheng.store.meta import read_number
 from quanheng.store.mirror import read_mirror
 from quanheng.store.plans import PlanState, read_approval, save_plan, set_plan_state
 from quanheng.store.registry import count_accounts, put_proposals
+from quanheng.store.tables import account, hold
 from quanheng.store.watching import ToJudge, put_to_judge
 
 ORIGIN: Final = "lifecycle"
@@ -62,6 +68,7 @@ class Locked:
 def lock_unused(context: Context, lease: Lease, persons: Collection[PersonId]) -> Locked:
     """Lock who of these is due, as far as one day may; ask about the rest. Called again it does nothing
     again."""
+    _finish(context, lease)
     found = {item.verdict.person: item for item in find_due(context, persons)}
     split = split_day(context, [item.verdict for item in found.values()])
     outcome = None
@@ -171,16 +178,31 @@ def _run(
     due: Sequence[Unused],
     progress: Progress | None,
 ) -> Outcome:
-    unseen = {item.user for item in due} - observed.users.keys()
+    users = frozenset(item.user for item in due)
     with context.database.transaction() as connection:
         lease.assert_held(connection)
         save_plan(connection, plan, context.keyring)
-        if unseen:  # made since the mirror was written: the hold stands, and the watcher sees to it
-            put_to_judge(connection, ToJudge(users=frozenset(unseen)), context.clock())
-    outcome = carry_out(context, lease, plan, observed, progress)
-    with context.database.transaction() as connection:
+        # All at once: from here on nobody of them is due any more, and whoever dies on the way would leave
+        # accounts on, or locked without a word. The watcher looks at those made since the mirror was written
+        # too, and at whom Keycloak refuses to switch off.
+        commit(context, connection, plan.delta)
+        put_to_judge(connection, ToJudge(users=users), context.clock())
         tell_locked(context, connection, due)
-    return outcome
+    rest = replace(plan, delta=RegistryDelta(next_serial=plan.delta.next_serial))
+    return carry_out(context, lease, rest, observed, progress, repairs=ToJudge())
+
+
+def _finish(context: Context, lease: Lease) -> None:
+    """Switch off who was locked by a run that died before it had done so."""
+    query = (
+        select(account.c.keycloak_id)
+        .join(hold, hold.c.person_id == account.c.person_id)
+        .where(account.c.enabled_written, hold.c.kind == HoldKind.INACTIVE, hold.c.origin == ORIGIN)
+    )
+    with context.database.reading() as connection:
+        users = frozenset(map(KeycloakId, connection.execute(query).scalars()))
+    if users:
+        repair(context, lease, ToJudge(users=users))
 
 
 def _plan(context: Context, due: Sequence[Unused], excess: tuple[Excess, ...]) -> tuple[Plan, ObservedRealm]:
@@ -239,7 +261,7 @@ def _ask(context: Context, lease: Lease, due: Sequence[Unused], excess: tuple[Ex
             and item.state is ProposalState.OPEN
             and item.key != key
         ]
-        if plan is not None and read_approval(connection, plan.digest) is None:
+        if plan is not None and not _may_be_applied(context, connection, plan.digest):
             save_plan(connection, plan, keyring)
             before = known.get(key)
             # Who was refused is asked again when it is about other people, or the monthly review names them.
@@ -247,6 +269,13 @@ def _ask(context: Context, lease: Lease, due: Sequence[Unused], excess: tuple[Ex
                 changed.append(_proposal(key, plan))
                 tell_stopped(context, connection, plan)
         put_proposals(connection, sign_proposals(keyring, changed), now)
+
+
+def _may_be_applied(context: Context, connection: Connection, digest: str) -> bool:
+    """Whether a second person has approved such a plan, not too long ago: one that is too old is asked about
+    once more."""
+    made = read_approval(connection, digest)
+    return made is not None and not is_expired(context, made)
 
 
 def _proposal(key: str, plan: Plan) -> Proposal:

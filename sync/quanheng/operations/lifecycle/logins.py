@@ -14,14 +14,18 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 
 from quanheng.clock import day_in_china
+from quanheng.errors import SourceError
 from quanheng.lifecycle.feed import Position, Shown, Trust, are_silent, judge_reading
 from quanheng.lifecycle.inactivity import administrators_of, clients_of_administrators
+from quanheng.lifecycle.offices import administrators_in
 from quanheng.logs import get_logger
 from quanheng.model.ids import KeycloakId, PersonId
 from quanheng.operations.context import Context
 from quanheng.operations.lifecycle.calendar import working_days
 from quanheng.operations.noting import note
+from quanheng.operations.organisations import read_recoded, units_of
 from quanheng.operations.realm import read_drift
+from quanheng.operations.trust import read_trusted_part
 from quanheng.store.login_position import read_position, write_position, write_problem
 from quanheng.store.logins import (
     put_gap,
@@ -30,6 +34,7 @@ from quanheng.store.logins import (
     read_people_in,
     read_people_of,
 )
+from quanheng.store.moments_to_come import has_logins_to_come, settle_moments_to_come
 from quanheng.store.tables import login_record
 
 _LONG_AGO: Final = timedelta(days=400)
@@ -58,14 +63,16 @@ def take_in_logins(context: Context, *, settings: bool = True) -> Feed:
     ``settings``: look too whether the realm keeps them all; that costs as much as comparing its settings.
     """
     realm = context.realm
+    _ = context.keyring  # opened before any transaction: it may need one of its own
     with context.database.reading() as connection:
         before = read_position(connection)
         people = read_people_of(connection)
-        administrators = read_people_in(connection, administrators_of(context.pack))
+        administrators = read_administrators(context, connection)
+        hidden = has_logins_to_come(connection, context.clock())
     theirs = clients_of_administrators(context.pack)
     server = realm.read_server_time()
     ours = context.clock()
-    since = before.since if before is not None else server - _LONG_AGO
+    since = server - _LONG_AGO if before is None or hidden else before.since
     shown, count = Shown(), 0
     newest: dict[tuple[PersonId, str], datetime] = {}
     known = before.newest if before is not None else ""
@@ -79,17 +86,35 @@ def take_in_logins(context: Context, *, settings: bool = True) -> Feed:
             newest[place] = max(event.at, newest.get(place, event.at))
     trust = judge_reading(before, shown, server=server, ours=ours)
     problem = trust.problem or (_settings_problem(context) if settings else "")
-    _ = context.keyring  # opened before the transaction: it may need one of its own
+    told = ""
     with context.database.transaction() as connection:
         if trust.position is not None and not (trust.problem and trust.lost_since is None):
+            told = _settle(context, connection, ours)
             put_logins(connection, newest)
             write_position(connection, trust.position)
         _keep_gap(context, connection, before, trust, problem, server)
         problem = problem or _silence(context, connection, before, server)
+        problem = "；".join(filter(None, (told, problem)))
         write_problem(connection, problem)
     if problem:
         log.error("login events may not be believed; nobody is locked", problem=problem)
     return Feed(events=count, people=len({person for person, _ in newest}), problem=problem)
+
+
+def read_administrators(context: Context, connection: Connection) -> frozenset[PersonId]:
+    """Whose logins to the console count: who was rightly given an office, not whom a source merely names."""
+    named = read_people_in(connection, administrators_of(context.pack))
+    registry = read_trusted_part(connection, context.keyring, (), named).registry
+    return administrators_in(registry, context.pack, units_of(context, registry, read_recoded(context)))
+
+
+def _settle(context: Context, connection: Connection, now: datetime) -> str:
+    """Moments to come are no moments of logins: told once, since they are gone then."""
+    count = settle_moments_to_come(connection, now)
+    if not count:
+        return ""
+    note(context, connection, "logins_to_come", {"count": count})
+    return f"库中有 {count} 处登录或起算时间在将来，已不予采信并更正"
 
 
 def _keep_gap(
@@ -122,11 +147,15 @@ def _settings_problem(context: Context) -> str:
 
 def _silence(context: Context, connection: Connection, before: Position | None, now: datetime) -> str:
     """Nobody at all has logged in for some working days, or people came in by card and left no trace."""
-    newest = read_newest_login(connection)
+    newest = read_newest_login(connection, now)
     if newest is None:
         return "还没有任何登录记录"
     quiet = context.settings.lifecycle.quiet_working_days
-    if working_days(context).count(day_in_china(newest), day_in_china(now)) > quiet:
+    try:
+        calendar = working_days(context)
+    except SourceError as error:
+        return f"节假日文件有误，无法判断登录是否中断：{error.args[0]}；请改正该文件（quanheng doctor）"
+    if calendar.count(day_in_china(newest), day_in_china(now)) > quiet:
         return f"已有 {quiet} 个以上工作日没有任何人登录"
     if before is None:
         return ""

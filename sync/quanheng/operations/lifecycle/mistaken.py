@@ -83,5 +83,5 @@ def _before_the_lock(context: Context, late: Mapping[PersonId, Sequence[datetime
     return [
         person
         for person, times in late.items()
-        if (moment := off[person]) is None or any(at <= moment + ahead for at in times)
+        if (moment := off[person]) is not None and any(at <= moment + ahead for at in times)
     ]

@@ -33,6 +33,7 @@ from quanheng.operations.answering.looking import Subject, read_subject
 from quanheng.operations.carrying_out import hold_lease
 from quanheng.operations.context import Context
 from quanheng.operations.lifecycle.deciders import belonging_of, who_may_ask
+from quanheng.operations.lifecycle.lifting import require_another_at_the_top
 from quanheng.operations.lifecycle.putting_terms import require_end
 from quanheng.operations.noting import note
 from quanheng.operations.offices_held import record_of, seats_of
@@ -144,6 +145,8 @@ def ask_request(context: Context, asked: AskedRequest, person: AuthenticatedPers
                 f"{asker.username} is no administrator of {where.area.code} {where.area.name} or above",
                 remedy="have an administrator there ask",
             )
+        if request.kind is RequestKind.DEREGISTER:
+            require_another_at_the_top(context, registry, request.person)
         _require_new(registry.proposals.get(proposal.key))
         # The revision stays: what was only asked for changes no plan.
         upsert(connection, tables.account_request, [request_row(request)])

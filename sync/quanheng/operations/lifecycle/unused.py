@@ -17,6 +17,7 @@ from quanheng.lifecycle.inactivity import (
     start_of_oldest,
 )
 from quanheng.lifecycle.last_one import top_offices
+from quanheng.lifecycle.offices import counted_post
 from quanheng.lifecycle.requests import approved_requests
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId
 from quanheng.model.person import AccountRequest, PersonRecord
@@ -54,7 +55,7 @@ def find_unused(context: Context, persons: Collection[PersonId] | None = None) -
     now = context.clock()
     with context.database.reading() as connection:
         uses = read_unused(
-            connection, clients_that_count(context.pack), start_of_oldest(now, inactivity), persons
+            connection, clients_that_count(context.pack), start_of_oldest(now, inactivity), persons, now=now
         )
         gaps = read_gaps(connection)
         few = [use.person for use in uses] if len(uses) <= _FEW else None
@@ -102,7 +103,8 @@ def _places(context: Context, registry: Registry) -> _Places:
     for claim in registry.claims.values():
         if not is_over(claim, context.pack, today=today):
             unit = units.resolve(claim.org)
-            found[claim.person].append((unit.code if unit is not None else claim.org, claim.post))
+            post = counted_post(registry, context.pack, units, claim)
+            found[claim.person].append((unit.code if unit is not None else claim.org, post))
     for basis in registry.bases:
         found[basis.person].append((basis.area, basis.post))
     return found

@@ -31,7 +31,8 @@ from quanheng.operations.context import Context
 from quanheng.operations.lifecycle.freezing import freeze_person
 from quanheng.operations.lifecycle.requesting import LONGEST_TEXT, ask_request, prepare_request
 from quanheng.operations.review.entitled import Reviewer, reviewer_of
-from quanheng.operations.review.finding import find_review
+from quanheng.operations.review.finding import Review, find_review
+from quanheng.operations.review.naming import find_area, require_month
 from quanheng.operations.review.requests import asked_before
 from quanheng.operations.review.settling import Fates, note_ends, settle_lines
 from quanheng.store.reviews import read_altered, read_items
@@ -97,10 +98,20 @@ class CarriedLine:
 
 
 def plan_answers(context: Context, *, month: str | None = None, county: OrgCode | None = None) -> AnswerPlan:
-    """What answers ask for that was not done yet, of matters that are still found. Changes nothing."""
-    found = find_review(context).found
+    """What answers ask for that was not done yet, of matters that are still found. Changes nothing.
+
+    Raises :class:`ConfigurationError` for a month that is none, and a county that is not there.
+    """
+    review = find_review(context)
+    _require_named(review, month, county)
     with context.database.reading() as connection:
-        return _read_plan(context, connection, found, month, county)
+        return _read_plan(context, connection, review.found, month, county)
+
+
+def _require_named(review: Review, month: str | None, county: OrgCode | None) -> None:
+    require_month(month)
+    if county is not None:
+        find_area(review.scene.units, county)
 
 
 def _read_plan(
@@ -145,6 +156,7 @@ def carry_out_answers(
     """
     _ = context.keyring  # opened before the transaction: it may need one of its own
     review = find_review(context)
+    _require_named(review, month, county)
     with context.database.reading() as connection:
         reviewer = reviewer_of(context, connection, person, review.scene)
     with context.database.transaction() as connection:

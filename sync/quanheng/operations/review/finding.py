@@ -83,7 +83,7 @@ def _read_uses(context: Context) -> Mapping[PersonId, Use]:
         return {
             use.person: use
             for on in (True, False)
-            for use in read_unused(connection, clients, now, switched_on=on)
+            for use in read_unused(connection, clients, now, now=now, switched_on=on)
         }
 
 

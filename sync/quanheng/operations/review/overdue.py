@@ -18,6 +18,7 @@ from quanheng.notify.port import NoticeKind
 from quanheng.operations.context import Context
 from quanheng.operations.noting import note
 from quanheng.operations.organisations import read_recoded, units_of
+from quanheng.operations.review.naming import find_area
 from quanheng.operations.trust import read_trusted_part
 from quanheng.operations.watching.announcing import announce
 from quanheng.policy.units import Units
@@ -53,7 +54,7 @@ class OverdueList:
 def read_overdue(context: Context, *, above: OrgCode | None = None) -> tuple[OverdueList, ...]:
     """Every list with lines that are late, by month and county. ``above``: those that this area sees to.
 
-    Asks Keycloak nothing and changes nothing.
+    Asks Keycloak nothing and changes nothing. Raises :class:`ConfigurationError` when there is no such area.
     """
     today, keyring = day_in_china(context.clock()), context.keyring
     with context.database.reading() as connection:
@@ -62,6 +63,8 @@ def read_overdue(context: Context, *, above: OrgCode | None = None) -> tuple[Ove
         items = read_items(connection)
         altered = set(read_altered(connection))
     units = units_of(context, registry, read_recoded(context))
+    if above is not None:
+        find_area(units, above)
     late = _late_lists(items, today)
     found = []
     for month, county in sorted(late.keys() | altered):

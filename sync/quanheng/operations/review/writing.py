@@ -10,11 +10,10 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from quanheng.clock import day_in_china
-from quanheng.errors import ConfigurationError, RefusedError, SourceError
+from quanheng.errors import RefusedError, SourceError
 from quanheng.lifecycle.review import (
     HANDLINGS,
     ReviewItem,
-    is_month,
     list_digest,
     month_of,
     review_key,
@@ -27,6 +26,7 @@ from quanheng.operations.lifecycle.calendar import working_days
 from quanheng.operations.noting import note, note_forgeries
 from quanheng.operations.review.finding import Review, find_review
 from quanheng.operations.review.folder import make_folder, put_file, reviews_directory
+from quanheng.operations.review.naming import find_area, require_month
 from quanheng.operations.review.page import build_page
 from quanheng.operations.review.reading import GivenAnswer, read_workbook, same_text
 from quanheng.operations.review.rows import build_rows
@@ -81,17 +81,12 @@ def write_review(
     root, today = reviews_directory(context), day_in_china(context.clock())
     this_month = month_of(today)
     month = month or this_month
-    if not is_month(month):
-        raise ConfigurationError("that is no month", remedy="write it as 2026-11")
+    require_month(month)
     if month > this_month:
         raise RefusedError(f"{month} has not come yet", remedy="accounts are looked at as they are now")
     review = find_review(context)
     if county is not None:
-        unit = review.scene.units.resolve(county)
-        if unit is None or review.scene.units.area(unit) is not unit:
-            raise ConfigurationError(
-                f"there is no county {county}", remedy="name a county, city or province by its code"
-            )
+        find_area(review.scene.units, county)
     new, altered = _keep(context, review, county) if month == this_month else (0, ())
     with context.database.reading() as connection:
         items = read_items(connection, month=month, county=county)
