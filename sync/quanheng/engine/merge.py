@@ -314,9 +314,12 @@ def _replace_claims(
     if source != APPLICATION:
         _end_applications(state, people)
     old: dict[PersonId, list[Claim]] = defaultdict(list)
+    elsewhere: set[PersonId] = set()
     for claim in state.claims.values():
         if claim.source == source:
             old[claim.person].append(claim)
+        else:
+            elsewhere.add(claim.person)
     for person, rows in people.items():
         said = [go_on(_claim(source, person, row), old.get(person, ()), pack, seen=today) for row in rows]
         new = {claim_key(claim): claim for claim in said}
@@ -348,9 +351,9 @@ def _replace_claims(
                 continue
             elif claim.missing_since is None and pack.info.absence_grace_days > 0:
                 state.claims[key] = replace(claim, missing_since=today)
-            elif (
-                today - (claim.missing_since or today)
-            ).days >= pack.info.absence_grace_days and not _is_last_word(state, claim, pack, today=today):
+            elif person in elsewhere and _is_off(claim, pack, today=today):
+                continue  # its last word: to be named no more is no return, though another source lags behind
+            elif (today - (claim.missing_since or today)).days >= pack.info.absence_grace_days:
                 del state.claims[key]
 
 
@@ -371,13 +374,9 @@ def _has_left(
     return not set(new) <= {claim_key(claim) for claim in old}
 
 
-def _is_last_word(state: _State, claim: Claim, pack: Pack, *, today: date) -> bool:
-    """Whether a row that is missing by now keeps an account off that another source would have on: to be
-    named no more is no return. Without another source the person is a leaver by absence."""
-    off = is_over(claim, pack, today=today) or holds_now(claim, pack, today=today)
-    return off and any(
-        other.person == claim.person and other.source != claim.source for other in state.claims.values()
-    )
+def _is_off(claim: Claim, pack: Pack, *, today: date) -> bool:
+    """Whether a row keeps an account off: it says an end, or an absence."""
+    return is_over(claim, pack, today=today) or holds_now(claim, pack, today=today)
 
 
 def _propose_missing(state: _State, registry: Registry, pack: Pack) -> None:

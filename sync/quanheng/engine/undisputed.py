@@ -22,7 +22,7 @@ def find_undisputed(changes: Iterable[Change], registry: Registry) -> tuple[Chan
     ``registry``: as it was before anybody looked at the accounts. Of one that came from a backup only what
     people decided counts: that it has an account as off may be of long ago.
     """
-    firm = {hold.person for hold in registry.holds if was_decided(hold)}
+    firm = {hold.person for hold in registry.holds if _was_decided(hold)}
     off = {
         person
         for person, account in registry.accounts.items()
@@ -33,6 +33,6 @@ def find_undisputed(changes: Iterable[Change], registry: Registry) -> tuple[Chan
     )
 
 
-def was_decided(hold: Hold) -> bool:
+def _was_decided(hold: Hold) -> bool:
     """Whether a stored hold is a freeze by command, or 注销 that was approved."""
     return (hold.kind is HoldKind.FROZEN and hold.origin != CONSOLE) or is_deregistered([hold])

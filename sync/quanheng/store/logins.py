@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from quanheng.lifecycle.feed import CLOCK_SLACK
 from quanheng.model.ids import KeycloakId, OrgCode, PersonId, PostId
 from quanheng.model.person import HoldKind
 from quanheng.store.tables import account, basis, claim, hold, last_login, login_gap, person
@@ -18,8 +19,8 @@ from quanheng.store.tables import account, basis, claim, hold, last_login, login
 _AT_A_TIME: Final = 500
 """Rows of one statement, and values in one list of a query."""
 
-CLOCKS_APART: Final = timedelta(minutes=10)
-"""So far ahead of our clock a login may be that is true: Keycloak's runs by itself."""
+CLOCKS_APART: Final = 2 * CLOCK_SLACK
+"""So far ahead of our clock a login may be that is true: so far ahead of Keycloak's, and that of ours."""
 
 Logins = Mapping[tuple[PersonId, str], datetime]
 """The newest login of a person to a client."""

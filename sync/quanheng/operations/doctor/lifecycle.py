@@ -15,13 +15,12 @@ from quanheng.ledger.chain import Ledger
 from quanheng.operations.context import Context
 from quanheng.operations.doctor.result import Result, ok, warn
 from quanheng.operations.lifecycle.daily import read_done
+from quanheng.operations.lifecycle.requesting import LONGEST_MONTHS
 from quanheng.store.login_position import read_position, read_problem
 from quanheng.store.logins import read_gaps
 
 _LATE: Final = timedelta(days=1)
 """Yesterday's work is enough: today's may not have its time yet."""
-_EXEMPT_MONTHS: Final = 12
-"""How far ahead an exemption may end that somebody asks for; a pack's has no such bound."""
 
 
 def examine_lifecycle(context: Context) -> Iterator[Result]:
@@ -66,15 +65,15 @@ def examine_lifecycle(context: Context) -> Iterator[Result]:
 
 
 def _exemptions(context: Context, today: date) -> Iterator[Result]:
-    """Those of the pack that last for more than a year, or are over."""
+    """Those of the pack that last for longer than anybody may ask for, or are over."""
     inactivity = context.pack.lifecycle.inactivity
     for item in inactivity.exemptions if inactivity is not None else ():
         until = item.until.isoformat()
-        if item.until > add_months(today, _EXEMPT_MONTHS):
+        if item.until > add_months(today, LONGEST_MONTHS):
             yield warn(
                 "lifecycle.exemptions",
-                f"规则包中的免予锁定“{item.reason}”至 {until}，超过 12 个月",
-                "在 lifecycle.yaml 中改为不超过 12 个月，到期确有需要再延长",
+                f"规则包中的免予锁定“{item.reason}”至 {until}，超过 {LONGEST_MONTHS} 个月",
+                f"在 lifecycle.yaml 中改为不超过 {LONGEST_MONTHS} 个月，到期确有需要再延长",
             )
         elif item.until < today:
             yield warn(
